@@ -1,0 +1,13 @@
+#!/bin/bash
+# venv.sh: the Python environment of tests and demo, build/deps/venv, from mk/requirements.txt.
+. "$(dirname "$0")/common.sh"
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+venv=$root/build/deps/venv
+python=/usr/bin/python3
+[ -x "$python" ] || python=$(command -v python3) || die NOPYTHON "python3 is missing" "apt-get install python3 python3-venv"
+say "Python environment"
+rm -rf "$venv"
+"$python" -m venv "$venv" || die VENV "no Python environment could be made in $venv" "apt-get install python3-venv"
+retry "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$root/mk/requirements.txt" \
+    || die PIP "pip could not install mk/requirements.txt" "look at the lines above; is the package index reachable?"
