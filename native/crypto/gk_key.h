@@ -17,6 +17,8 @@ typedef enum gk_purpose {
 } gk_purpose;
 
 #define GK_KEY_MAX 64
+/* Every label of ours starts so (docs/FORMAT.md). */
+#define GK_LABEL "groupkeeper v1 "
 
 typedef struct gk_key gk_key;
 
@@ -28,7 +30,8 @@ const char *gk_purpose_str(gk_purpose purpose);
 gk_err gk_key_new(gk_key **out, gk_purpose purpose, uint32_t id, gk_bytes raw) GK_MUST_CHECK;
 /* gk_key_generate makes a random key. */
 gk_err gk_key_generate(gk_key **out, gk_purpose purpose, uint32_t id) GK_MUST_CHECK;
-/* gk_key_derive: HKDF-Expand (RFC 5869, SHA-256) of a key with GK_PURPOSE_SEED; info = u16 length | "groupkeeper v1 " purpose | context. */
+/* gk_key_derive: HKDF-Expand (RFC 5869, SHA-256) of a key with GK_PURPOSE_SEED; info = u16 length | "groupkeeper v1 " purpose |
+ * u16 length | context. Only session and pending keys are derived (else GK_ERR_ARG); context.n <= 256. */
 gk_err gk_key_derive(gk_key **out, gk_purpose purpose, uint32_t id, const gk_key *seed, gk_bytes context) GK_MUST_CHECK;
 gk_purpose gk_key_purpose(const gk_key *k);
 uint32_t gk_key_id(const gk_key *k);
@@ -38,7 +41,8 @@ gk_err gk_key_check_value(const gk_key *k, uint8_t out[8]) GK_MUST_CHECK;
 gk_key *gk_key_ref(gk_key *k);
 void gk_key_free(gk_key *k);
 
-/* gk_hmac_sha256 writes HMAC-SHA256(k, parts in order) to out. Purpose: session, seed (HKDF) or a fingerprint. Thread-safe. */
+/* gk_hmac_sha256 writes HMAC-SHA256(k, parts in order) to out, zeros on failure. k is a session or seed key, else GK_ERR_ARG.
+ * Thread-safe. */
 gk_err gk_hmac_sha256(uint8_t out[32], const gk_key *k, const gk_bytes *parts, size_t n_parts) GK_MUST_CHECK;
 
 #endif

@@ -1,0 +1,30 @@
+/* gk_key_internal: raw key bytes, for the files of native/crypto and their tests alone. Nothing else includes this header. */
+#ifndef GK_KEY_INTERNAL_H
+#define GK_KEY_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "gk_key.h"
+
+struct gk_key {
+    atomic_uint refs;
+    gk_purpose purpose;
+    uint32_t id;
+    size_t n;
+    uint8_t raw[GK_KEY_MAX];
+};
+
+/* gk_key_raw: a view of the key's bytes, valid as long as a reference is held. */
+static inline gk_bytes gk_key_raw(const gk_key *k)
+{
+    return (gk_bytes){.p = k->raw, .n = k->n};
+}
+
+/* gk_hmac_raw writes HMAC-SHA256(key, parts in order), RFC 2104, to out; zeros on failure. Thread-safe. */
+gk_err gk_hmac_raw(uint8_t out[32], gk_bytes key, const gk_bytes *parts, size_t n_parts) GK_MUST_CHECK;
+/* gk_hkdf_expand writes n <= 255 * 32 bytes of HKDF-Expand (RFC 5869 section 2.3, SHA-256) to out; zeros on failure. Thread-safe. */
+gk_err gk_hkdf_expand(uint8_t *out, size_t n, gk_bytes prk, gk_bytes info) GK_MUST_CHECK;
+/* gk_crypto_failed empties OpenSSL's error queue of this thread and returns GK_ERR_NOMEM when an allocation was what failed, else e. */
+gk_err gk_crypto_failed(gk_err e) GK_MUST_CHECK;
+
+#endif
