@@ -6,6 +6,8 @@ ZK_VERSION := 3.9.5
 CURATOR_VERSION := 5.9.0
 ZK_HOME := $(DEPS)/zookeeper-$(ZK_VERSION)
 CCLIENT := $(DEPS)/cclient
+CCLIENT_CFLAGS := -DTHREADED -DHAVE_OPENSSL_H -isystem $(CCLIENT)/include
+CCLIENT_LIBS := $(CCLIENT)/lib/libzookeeper_mt.a -lssl -lcrypto -lpthread -lm
 VENV := $(DEPS)/venv
 DEPS_PACKAGES := $(sort $(wildcard mk/packages.d/*.txt))
 

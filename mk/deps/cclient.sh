@@ -50,7 +50,7 @@ cat >"$work/try.c" <<'EOF'
 #include <zookeeper/zookeeper.h>
 int main(void) { return zookeeper_init_ssl("127.0.0.1:1", "a,b,c,d", 0, 1000, 0, 0, 0) != 0; }
 EOF
-cc -DTHREADED "-I$work/new/include" "$work/try.c" "-L$work/new/lib" -lzookeeper_mt -lssl -lcrypto -lpthread -lm -o "$work/try" >"$deps/cclient.log" 2>&1 \
+cc -DTHREADED -DHAVE_OPENSSL_H -Werror=implicit-function-declaration "-I$work/new/include" "$work/try.c" "-L$work/new/lib" -lzookeeper_mt -lssl -lcrypto -lpthread -lm -o "$work/try" >"$deps/cclient.log" 2>&1 \
     || { tail -n 15 "$deps/cclient.log" >&2; die NOTLS "a program with zookeeper_init_ssl does not link" "see build/deps/cclient.log"; }
 rm -rf "$target"
 mv "$work/new" "$target"
