@@ -1,4 +1,5 @@
-/* gk_key_internal: raw key bytes, for the files of native/crypto and their tests alone. Nothing else includes this header. */
+/* gk_key_internal: raw key bytes, for the files of native/crypto, the keyring's file format and their tests. Nothing else includes
+ * this header. */
 #ifndef GK_KEY_INTERNAL_H
 #define GK_KEY_INTERNAL_H
 

@@ -30,12 +30,15 @@ gk_err gk_keyring_load(gk_keyring **out, const char *path, char *why, size_t why
 gk_err gk_keyring_parse(gk_keyring **out, gk_bytes file) GK_MUST_CHECK;
 size_t gk_keyring_sealed_size(const gk_keyring *kr);
 gk_err gk_keyring_seal(const gk_keyring *kr, uint8_t *out, size_t cap, size_t *out_n) GK_MUST_CHECK;
-/* gk_keyring_save creates path with O_EXCL and 0600, fsyncs file and folder. GK_ERR_EXISTS when it is there. */
+/* gk_keyring_save creates path with O_EXCL and 0600, fsyncs file and folder; on failure no file is left behind. GK_ERR_EXISTS when it is
+ * there; GK_ERR_IO with errno set. */
 gk_err gk_keyring_save(const gk_keyring *kr, const char *path) GK_MUST_CHECK;
 
 /* The 16-byte ids: views into kr. */
 const uint8_t *gk_keyring_ensemble(const gk_keyring *kr);
 const uint8_t *gk_keyring_zone(const gk_keyring *kr);
+/* gk_keyring_zone_name: "root" for the first zone; terminated, letters, digits, '-', '_', '.'. A view into kr. */
+const char *gk_keyring_zone_name(const gk_keyring *kr);
 /* gk_keyring_active: the active key of a purpose (derived ones included), owned by kr; NULL when there is none. */
 gk_key *gk_keyring_active(const gk_keyring *kr, gk_purpose purpose);
 /* gk_keyring_find: the key with this purpose and id, active or decrypt; NULL when there is none. Owned by kr. */
