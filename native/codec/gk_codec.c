@@ -1,0 +1,153 @@
+#include "gk_codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static gk_err parse_prefixes(gk_codec *c, const char *text)
+{
+    if (!text || !*text)
+        return GK_OK;
+    if (!(c->prefix_text = strdup(text)))
+        return GK_ERR_NOMEM;
+    char *save = NULL;
+    for (char *p = strtok_r(c->prefix_text, ", ", &save); p; p = strtok_r(NULL, ", ", &save)) {
+        size_t n = strlen(p);
+        bool reserved = strcmp(p, "/zookeeper") == 0 || strncmp(p, "/zookeeper/", 11) == 0;
+        if (p[0] != '/' || n < 2 || p[n - 1] == '/' || strstr(p, "//") || reserved || c->n_prefixes == GK_MAX_PREFIXES)
+            return GK_ERR_ARG;
+        c->prefixes[c->n_prefixes++] = (gk_bytes){(const uint8_t *)p, n};
+    }
+    return GK_OK;
+}
+
+static gk_err parse_refused(gk_codec *c, const char *text)
+{
+    while (text && *text) {
+        char *end;
+        long v = strtol(text, &end, 10);
+        if (end == text || v < INT32_MIN || v > INT32_MAX || c->n_refused == sizeof c->refused / sizeof *c->refused)
+            return GK_ERR_ARG;
+        c->refused[c->n_refused++] = (int32_t)v;
+        while (*end == ',' || *end == ' ')
+            end++;
+        text = end;
+    }
+    return GK_OK;
+}
+
+gk_err gk_codec_new(gk_codec **out, gk_keyring *kr, const gk_options *o)
+{
+    gk_err e = GK_OK;
+    gk_random *rnd = NULL;
+    uint8_t seed[16];
+    gk_codec *c = calloc(1, sizeof *c);
+    if (!c)
+        return GK_ERR_NOMEM;
+    c->keyring = gk_keyring_ref(kr);
+    c->max_request = o->max_request;
+    c->max_stored = o->max_stored;
+    c->undecryptable_fails = o->undecryptable_fails;
+    if ((e = parse_prefixes(c, o->plaintext_prefixes)) != GK_OK || (e = parse_refused(c, o->refuse_opcodes)) != GK_OK)
+        goto out;
+    if ((e = gk_random_new(&rnd)) != GK_OK || (e = gk_random_fill(rnd, seed, sizeof seed)) != GK_OK)
+        goto out;
+    e = gk_cache_new(&c->cache, o->path_cache_bytes, seed);
+out:
+    gk_random_free(rnd);
+    gk_wipe(seed, sizeof seed);
+    if (e != GK_OK)
+        gk_codec_free(c);
+    else
+        *out = c;
+    return e;
+}
+
+void gk_codec_free(gk_codec *c)
+{
+    if (!c)
+        return;
+    gk_cache_free(c->cache);
+    gk_keyring_free(c->keyring);
+    free(c->prefix_text);
+    free(c);
+}
+
+bool gk_codec_refuses(const gk_codec *c, int32_t opcode)
+{
+    for (size_t i = 0; i < c->n_refused; i++)
+        if (c->refused[i] == opcode)
+            return true;
+    return false;
+}
+
+gk_err gk_worker_new(gk_worker **out, gk_codec *c)
+{
+    gk_err e;
+    gk_key *name = gk_keyring_active(c->keyring, GK_PURPOSE_NAME), *payload = gk_keyring_active(c->keyring, GK_PURPOSE_PAYLOAD);
+    gk_key *pending = gk_keyring_active(c->keyring, GK_PURPOSE_PENDING);
+    if (!name || !payload || !pending)
+        return GK_ERR_NOTFOUND;
+    gk_worker *w = calloc(1, sizeof *w);
+    if (!w)
+        return GK_ERR_NOMEM;
+    w->codec = c;
+    w->payload_id = gk_key_id(payload);
+    if ((e = gk_random_new(&w->random)) != GK_OK || (e = gk_siv_new(&w->name, name)) != GK_OK ||
+        (e = gk_xaes_new(&w->pending, pending)) != GK_OK || (e = gk_xaes_new(&w->payload, payload)) != GK_OK) {
+        gk_worker_free(w);
+        return e;
+    }
+    *out = w;
+    return GK_OK;
+}
+
+void gk_worker_free(gk_worker *w)
+{
+    if (!w)
+        return;
+    gk_random_free(w->random);
+    gk_siv_free(w->name);
+    gk_xaes_free(w->pending);
+    gk_xaes_free(w->payload);
+    for (size_t i = 0; i < w->n_old; i++)
+        gk_xaes_free(w->old[i].c);
+    if (w->scratch)
+        gk_wipe(w->scratch, w->scratch_n);
+    free(w->scratch);
+    free(w);
+}
+
+void gk_worker_count(gk_worker *w, gk_counter which)
+{
+    atomic_fetch_add_explicit(&w->codec->counters[which], 1, memory_order_relaxed);
+}
+
+uint8_t *gk_worker_scratch(gk_worker *w, size_t n)
+{
+    if (n > w->scratch_n) {
+        size_t size = n < 4096 ? 4096 : n + n / 2;
+        uint8_t *p = malloc(size);
+        if (!p)
+            return NULL;
+        if (w->scratch)
+            gk_wipe(w->scratch, w->scratch_n);
+        free(w->scratch);
+        w->scratch = p;
+        w->scratch_n = size;
+    }
+    return w->scratch;
+}
+
+gk_xaes *gk_worker_payload(gk_worker *w, uint32_t id)
+{
+    if (id == w->payload_id)
+        return w->payload;
+    for (size_t i = 0; i < w->n_old; i++)
+        if (w->old[i].id == id)
+            return w->old[i].c;
+    gk_key *k = gk_keyring_find(w->codec->keyring, GK_PURPOSE_PAYLOAD, id);
+    if (!k || w->n_old == sizeof w->old / sizeof *w->old || gk_xaes_new(&w->old[w->n_old].c, k) != GK_OK)
+        return NULL;
+    w->old[w->n_old].id = id;
+    return w->old[w->n_old++].c;
+}

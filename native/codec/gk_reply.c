@@ -1,0 +1,341 @@
+/* Replies and watch events. Whatever can't be decrypted becomes DATAINCONSISTENCY, never empty data or another node's. */
+#include <string.h>
+
+#include "../wire/gk_jute.h"
+#include "gk_handshake.h"
+#include "gk_limits.h"
+#include "gk_payload.h"
+#include "gk_session_internal.h"
+
+#define XID_EVENT (-1)
+#define XID_PING (-2)
+#define DATAINCONSISTENCY (-3)
+#define RESULT_ERROR (-1) /* the type of a multi's failed part */
+
+/* write_stat copies a Stat; dataLength becomes the plaintext's: known (>= 0), or computed from the stored length. */
+static gk_err write_stat(gk_writer *out, gk_reader *r, const gk_node *node, int64_t known)
+{
+    gk_bytes before, after;
+    int32_t stored;
+    gk_err e = gk_reader_take(r, &before, GK_STAT_DATA_LENGTH);
+    if (e == GK_OK)
+        e = gk_jute_i32(r, &stored);
+    if (e == GK_OK)
+        e = gk_reader_take(r, &after, GK_STAT_SIZE - GK_STAT_DATA_LENGTH - 4);
+    if (e != GK_OK)
+        return e;
+    gk_writer_put(out, before.p, before.n);
+    gk_jute_put_i32(out, known >= 0 ? (int32_t)known : gk_payload_plain_length(node, stored));
+    gk_writer_put(out, after.p, after.n);
+    return GK_OK;
+}
+
+/* write_path decrypts a path. *node is what it names. */
+static gk_err write_path(gk_worker *w, gk_writer *out, gk_reader *r, gk_node *node)
+{
+    gk_blob path;
+    gk_err e = gk_jute_blob(r, &path);
+    if (e != GK_OK)
+        return e;
+    if (path.null) {
+        gk_jute_put_blob(out, path);
+        return GK_OK;
+    }
+    size_t at = gk_jute_open_string(out);
+    e = gk_path_decrypt(w, out, node, path.b);
+    gk_jute_close_string(out, at);
+    return e;
+}
+
+/* write_payload opens node's payload; *length becomes the plaintext's. */
+static gk_err write_payload(gk_worker *w, gk_writer *out, gk_reader *r, const gk_node *node, int64_t *length)
+{
+    gk_blob stored;
+    bool null = false;
+    gk_err e = gk_jute_blob(r, &stored);
+    if (e != GK_OK)
+        return e;
+    if (node->kind == GK_KIND_BAD)
+        return GK_ERR_AUTH;
+    bool raw = node->kind == GK_KIND_CONFIG || node->kind == GK_KIND_PLAIN;
+    bool untouched = gk_node_starts_empty(node) && !stored.null && stored.b.n == 0;
+    if (raw || untouched || (node->kind == GK_KIND_STATS && stored.null)) {
+        gk_jute_put_blob(out, stored);
+        return GK_OK;
+    }
+    if (stored.null)
+        return GK_ERR_AUTH;
+    size_t at = gk_jute_open_string(out);
+    if (node->kind == GK_KIND_STATS)
+        e = gk_quota_stats_shift(out, stored.b, -1);
+    else if (node->kind == GK_KIND_LIMITS)
+        e = gk_limits_open(w, out, &null, node, stored.b);
+    else
+        e = gk_payload_open(w, out, &null, node, stored.b);
+    gk_jute_close_string(out, at);
+    *length = (int64_t)(out->len - at - 4);
+    if (null && out->err == GK_OK)
+        gk_writer_patch_u32(out, at, UINT32_MAX);
+    return e;
+}
+
+static gk_err write_children(gk_worker *w, gk_writer *out, gk_reader *r, const gk_node *node)
+{
+    int32_t count;
+    uint32_t n, kept = 0;
+    gk_err e = gk_jute_count(r, &count, &n);
+    if (e != GK_OK)
+        return e;
+    size_t count_at = out->len;
+    gk_jute_put_i32(out, count);
+    for (uint32_t i = 0; i < n; i++) {
+        gk_blob name;
+        if ((e = gk_jute_blob(r, &name)) != GK_OK)
+            return e;
+        size_t at = gk_jute_open_string(out);
+        e = gk_child_decrypt(w, out, NULL, node, name.b);
+        if (e == GK_OK) {
+            gk_jute_close_string(out, at);
+            kept++;
+            continue;
+        }
+        if (e != GK_ERR_AUTH || w->codec->undecryptable_fails)
+            return e;
+        gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
+        out->len = at;
+    }
+    if (kept != n && out->err == GK_OK)
+        gk_writer_patch_u32(out, count_at, kept);
+    return GK_OK;
+}
+
+static gk_err write_ephemerals(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p)
+{
+    int32_t count;
+    uint32_t n, kept = 0;
+    gk_node node;
+    gk_err e = gk_jute_count(r, &count, &n);
+    if (e != GK_OK)
+        return e;
+    size_t count_at = out->len;
+    gk_jute_put_i32(out, count);
+    for (uint32_t i = 0; i < n; i++) {
+        size_t at = out->len;
+        if ((e = write_path(w, out, r, &node)) != GK_OK)
+            return e;
+        bool fits = out->err == GK_OK; /* what doesn't fit yet is counted in full */
+        if (fits && (out->len - at - 4 < p->prefix_n || (p->prefix_n > 0 && memcmp(out->p + at + 4, p->prefix, p->prefix_n) != 0)))
+            out->len = at;
+        else
+            kept++;
+    }
+    if (out->err == GK_OK && n > 0)
+        gk_writer_patch_u32(out, count_at, kept);
+    return GK_OK;
+}
+
+static gk_err write_fields(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p, const char *spec, const gk_node *node)
+{
+    int64_t length = -1;
+    gk_bytes raw;
+    gk_blob blob;
+    gk_node found = *node;
+    gk_err e = GK_OK;
+    for (; *spec && e == GK_OK; spec++) {
+        switch (*spec) {
+        case 's':
+            e = write_stat(out, r, &found, length);
+            break;
+        case 'p':
+            e = write_path(w, out, r, &found);
+            break;
+        case 'D':
+            e = write_payload(w, out, r, node, &length);
+            break;
+        case 'N':
+            e = write_children(w, out, r, node);
+            break;
+        case 'E':
+            e = write_ephemerals(w, out, r, p);
+            break;
+        case 'A':
+            raw.p = r->p;
+            if ((e = gk_jute_skip_acl(r)) == GK_OK)
+                gk_writer_put(out, raw.p, (size_t)(r->p - raw.p));
+            break;
+        case 'C':
+            if ((e = gk_jute_blob(r, &blob)) == GK_OK)
+                gk_jute_put_blob(out, blob);
+            break;
+        case 'i':
+            if ((e = gk_reader_take(r, &raw, 4)) == GK_OK)
+                gk_writer_put(out, raw.p, raw.n);
+            break;
+        case '*':
+            if ((e = gk_reader_take(r, &raw, r->n)) == GK_OK)
+                gk_writer_put(out, raw.p, raw.n);
+            break;
+        default:
+            e = GK_ERR_ARG;
+        }
+    }
+    return e;
+}
+
+static void write_part_header(gk_writer *out, int32_t type, uint8_t done, int32_t err)
+{
+    gk_jute_put_i32(out, type);
+    gk_writer_u8(out, done);
+    gk_jute_put_i32(out, err);
+}
+
+/* write_result handles one part of a multi's reply, after its header. A payload that can't be opened fails that part alone. */
+static gk_err write_result(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p, const gk_node *node, int32_t type, int32_t err)
+{
+    size_t at = out->len;
+    write_part_header(out, type, 0, err);
+    if (type == RESULT_ERROR)
+        return write_fields(w, out, r, p, "i", node);
+    const gk_opcode *op = gk_opcode_find(type);
+    if (!op || !op->in_multi)
+        return GK_ERR_MALFORMED;
+    gk_reader start = *r;
+    gk_err e = write_fields(w, out, r, p, op->reply, node);
+    if (e != GK_ERR_AUTH || (type != GK_OP_GET_DATA && type != GK_OP_GET_CHILDREN))
+        return e;
+    gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
+    out->len = at;
+    write_part_header(out, RESULT_ERROR, 0, DATAINCONSISTENCY);
+    gk_jute_put_i32(out, DATAINCONSISTENCY);
+    gk_blob skipped;
+    gk_bytes stat;
+    if (type == GK_OP_GET_DATA) {
+        *r = start;
+        if ((e = gk_jute_blob(r, &skipped)) == GK_OK)
+            e = gk_reader_take(r, &stat, GK_STAT_SIZE);
+        return e;
+    }
+    int32_t count;
+    uint32_t n;
+    *r = start;
+    e = gk_jute_count(r, &count, &n);
+    for (uint32_t i = 0; e == GK_OK && i < n; i++)
+        e = gk_jute_blob(r, &skipped);
+    return e;
+}
+
+static gk_err write_multi(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p)
+{
+    for (uint32_t i = 0;; i++) {
+        int32_t type, err;
+        uint8_t done;
+        gk_err e;
+        if ((e = gk_jute_i32(r, &type)) != GK_OK || (e = gk_reader_u8(r, &done)) != GK_OK || (e = gk_jute_i32(r, &err)) != GK_OK)
+            return e;
+        if (done) {
+            write_part_header(out, type, done, err);
+            return GK_OK;
+        }
+        if (i >= p->n_parts)
+            return GK_ERR_MALFORMED;
+        if ((e = write_result(w, out, r, p, &p->parts[i], type, err)) != GK_OK)
+            return e;
+    }
+}
+
+static gk_err write_event(gk_worker *w, gk_writer *out, gk_bytes header, gk_reader *r)
+{
+    gk_bytes type_and_state;
+    gk_node node;
+    gk_err e = gk_reader_take(r, &type_and_state, 8);
+    gk_writer_put(out, header.p, header.n);
+    if (e != GK_OK)
+        return e;
+    gk_writer_put(out, type_and_state.p, type_and_state.n);
+    return write_path(w, out, r, &node);
+}
+
+/* write_reply: header with the client's xid, and the record. */
+static gk_err write_reply(gk_worker *w, gk_writer *out, const gk_pending *p, uint64_t zxid, int32_t err, gk_reader *r)
+{
+    size_t at = out->len;
+    gk_jute_put_i32(out, p->client_xid);
+    gk_writer_u64(out, zxid);
+    gk_jute_put_i32(out, err);
+    if (err != 0 || r->n == 0)
+        return GK_OK;
+    gk_err e = GK_ERR_MALFORMED;
+    if (p->op)
+        e = p->op->reply[0] == 'M' ? write_multi(w, out, r, p) : write_fields(w, out, r, p, p->op->reply, &p->node);
+    if (e == GK_ERR_NOMEM || e == GK_ERR_CRYPTO || e == GK_OK)
+        return e;
+    gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
+    out->len = at;
+    gk_jute_put_i32(out, p->client_xid);
+    gk_writer_u64(out, zxid);
+    gk_jute_put_i32(out, DATAINCONSISTENCY);
+    return GK_OK;
+}
+
+/* answer handles a reply to a request. The request is forgotten only when the reply was written. */
+static gk_err answer(gk_session *s, gk_worker *w, gk_writer *out, int32_t xid, uint64_t zxid, int32_t err, gk_reader *r)
+{
+    gk_pending p;
+    if (!gk_session_take(s, xid, &p))
+        return GK_ERR_STATE;
+    gk_err e = write_reply(w, out, &p, zxid, err, r);
+    if (e == GK_OK && out->err == GK_ERR_SPACE) {
+        gk_err pushed = gk_session_unread(s, &p);
+        if (pushed != GK_OK)
+            gk_pending_clear(&p);
+        return pushed;
+    }
+    gk_pending_clear(&p);
+    return e;
+}
+
+static gk_err reply_body(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes body, bool *dropped)
+{
+    gk_reader r = gk_reader_of(body.p, body.n);
+    gk_bytes header = {body.p, GK_REPLY_HEADER_SIZE};
+    int32_t xid, err;
+    uint64_t zxid;
+    gk_err e;
+    if ((e = gk_jute_i32(&r, &xid)) != GK_OK || (e = gk_reader_u64(&r, &zxid)) != GK_OK || (e = gk_jute_i32(&r, &err)) != GK_OK)
+        return e;
+    if (xid == XID_PING) {
+        gk_writer_put(out, header.p, header.n);
+        return gk_reader_end(&r);
+    }
+    if (xid != XID_EVENT)
+        return answer(s, w, out, xid, zxid, err, &r);
+    e = write_event(w, out, header, &r);
+    *dropped = e == GK_ERR_AUTH;
+    return *dropped ? GK_OK : e;
+}
+
+gk_err gk_session_reply(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes frame)
+{
+    gk_reader r = gk_reader_of(frame.p, frame.n);
+    int32_t n;
+    bool dropped = false;
+    size_t at = gk_jute_open_string(out);
+    gk_err e = gk_jute_i32(&r, &n);
+    if (e == GK_OK && (n < 0 || (size_t)n != r.n))
+        e = GK_ERR_MALFORMED;
+    if (e == GK_OK)
+        e = s->replies == GK_PHASE_HANDSHAKE ? gk_handshake_reply(w, out, (gk_bytes){r.p, r.n}) : reply_body(s, w, out, (gk_bytes){r.p, r.n}, &dropped);
+    if (dropped) {
+        gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
+        out->len = at;
+        return GK_OK;
+    }
+    gk_jute_close_string(out, at);
+    if (e == GK_OK)
+        e = out->err;
+    if (e == GK_OK) {
+        s->replies = GK_PHASE_OPEN;
+        gk_worker_count(w, GK_COUNT_REPLIES);
+    }
+    return e;
+}

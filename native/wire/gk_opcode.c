@@ -1,0 +1,54 @@
+#include "gk_opcode.h"
+
+#include <stddef.h>
+
+static const gk_opcode TABLE[] = {
+    {GK_OP_CREATE, "create", "PDAi", "p", true, false},
+    {GK_OP_DELETE, "delete", "Pi", "", true, false},
+    {GK_OP_EXISTS, "exists", "Pb", "s", false, false},
+    {GK_OP_GET_DATA, "getData", "Pb", "Ds", true, false},
+    {GK_OP_SET_DATA, "setData", "PDi", "s", true, false},
+    {GK_OP_GET_ACL, "getACL", "P", "As", false, false},
+    {GK_OP_SET_ACL, "setACL", "PAi", "s", false, false},
+    {GK_OP_GET_CHILDREN, "getChildren", "Pb", "N", true, false},
+    {GK_OP_SYNC, "sync", "P", "p", false, false},
+    {GK_OP_PING, "ping", "", "", false, false},
+    {GK_OP_GET_CHILDREN2, "getChildren2", "Pb", "Ns", false, false},
+    {GK_OP_CHECK, "check", "Pi", "", true, false},
+    {GK_OP_MULTI, "multi", "M", "M", false, false},
+    {GK_OP_CREATE2, "create2", "PDAi", "ps", true, false},
+    {GK_OP_RECONFIG, "reconfig", "SSSl", "Cs", false, false},
+    {GK_OP_CHECK_WATCHES, "checkWatches", "Pi", "", false, false},
+    {GK_OP_REMOVE_WATCHES, "removeWatches", "Pi", "", false, false},
+    {GK_OP_CREATE_CONTAINER, "createContainer", "PDAi", "ps", true, false},
+    {GK_OP_DELETE_CONTAINER, "deleteContainer", "P", "", false, false},
+    {GK_OP_CREATE_TTL, "createTTL", "PDAil", "ps", true, false},
+    {GK_OP_MULTI_READ, "multiRead", "M", "M", false, false},
+    {GK_OP_AUTH, "auth", "iSB", "", false, true},
+    {GK_OP_SET_WATCHES, "setWatches", "lVVV", "", false, false},
+    {GK_OP_SASL, "sasl", "B", "*", false, true},
+    {GK_OP_GET_EPHEMERALS, "getEphemerals", "E", "E", false, false},
+    {GK_OP_GET_ALL_CHILDREN_NUMBER, "getAllChildrenNumber", "P", "i", false, false},
+    {GK_OP_SET_WATCHES2, "setWatches2", "lVVVVV", "", false, false},
+    {GK_OP_ADD_WATCH, "addWatch", "Pi", "i", false, false},
+    {GK_OP_WHO_AM_I, "whoAmI", "", "*", false, false},
+    {GK_OP_CLOSE_SESSION, "closeSession", "", "", false, false},
+};
+
+const gk_opcode *gk_opcode_find(int32_t type)
+{
+    for (size_t i = 0; i < sizeof TABLE / sizeof *TABLE; i++)
+        if (TABLE[i].type == type)
+            return &TABLE[i];
+    return NULL;
+}
+
+bool gk_opcode_creates(int32_t type)
+{
+    return type == GK_OP_CREATE || type == GK_OP_CREATE2 || type == GK_OP_CREATE_CONTAINER || type == GK_OP_CREATE_TTL;
+}
+
+bool gk_flags_sequential(int32_t flags)
+{
+    return flags == 2 || flags == 3 || flags == 6;
+}
