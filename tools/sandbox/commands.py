@@ -10,7 +10,7 @@ import sys
 import time
 
 from . import SandboxError, net, probe, process, runtime, tls, zoocfg
-from .model import LAYOUT, Ensemble
+from .model import LAYOUT, PER_START, Ensemble, Options
 
 PORT_SPAN = 500
 
@@ -40,8 +40,11 @@ def _pick_base_port(ensemble):
     raise SandboxError("NOPORTS", "no free range of ports found", "give --base-port")
 
 
-def _merge(ensemble, given, plugin):
-    """Takes over the options that were given; the others keep their last value. Returns the names of what changed."""
+def _merge(ensemble, given, plugin, running):
+    """Takes over the options that were given. Of the others, those that say what the ensemble is keep their last value, and those
+    that only tune it (lists, --netns) go back to nothing. Returns the names of what changed."""
+    if not running:
+        given = {name: getattr(Options(), name) for name in PER_START} | given
     changed = {name for name, value in given.items() if getattr(ensemble.options, name) != value}
     for name in changed:
         setattr(ensemble.options, name, given[name])
@@ -104,7 +107,7 @@ def start(args):
     given = {name: getattr(args, name) for name in vars(ensemble.options) if getattr(args, name, None) is not None}
     with ensemble.lock():
         running = {server.id for server in ensemble.members if process.pid_of(server)}
-        changed = _merge(ensemble, given, args.plugin)
+        changed = _merge(ensemble, given, args.plugin, running)
         if running and changed:
             raise SandboxError("RUNNING", f"servers run in {ensemble.dir} and these options differ: {', '.join(sorted(changed))}",
                                f"gk-sandbox stop --dir {args.dir}")

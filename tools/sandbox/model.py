@@ -9,6 +9,8 @@ from pathlib import Path
 from . import DEFAULT_ZK_VERSION, SandboxError
 
 STATE_FILE = "sandbox.json"
+# These hold for one start; all others stay what they were when not given again.
+PER_START = ("set", "jvm", "classpath_add", "netns")
 # Changing one of these moves servers to other addresses or roles: what reconfig once wrote is void then.
 LAYOUT = ("servers", "observers", "base_port", "netns")
 

@@ -72,14 +72,15 @@ def reason(server, begin):
     own = [line for line in lines if re.match(r"groupkeeper: error: ", line) or re.search(r" ERROR .*groupkeeper: ", line)]
     if own:
         return own[-1].strip()
-    errors = [i for i, line in enumerate(lines) if re.search(r"\bERROR\b", line)]
+    errors = [i for i, line in enumerate(lines) if re.search(r"\bERROR\b", line) and "Exiting JVM" not in line]
     if errors:
         tail = lines[errors[-1]:]
         causes = [line.strip() for line in tail[1:] if re.match(r"(Caused by: |[\w.$]+(Exception|Error)\b)", line)]
         return " / ".join([tail[0].strip()] + causes[:1] + causes[-1:] * (len(causes) > 1))
-    other = [line for line in lines if re.search(r"Exception in thread|Error: |Unrecognized|Could not", line)]
-    rest = [line for line in lines if line.strip()]
-    return (other or rest or ["it wrote nothing"])[-1].strip()
+    rest = [line.strip() for line in lines if line.strip()] or ["it wrote nothing"]
+    if any("Could not create the Java Virtual Machine" in line for line in rest):
+        return next(line for line in rest if not line.startswith("Picked up"))
+    return next((line for line in reversed(rest) if re.search(r"Exception in thread|Error: ", line)), rest[-1])
 
 
 def wait(starts, seconds=60.0):
