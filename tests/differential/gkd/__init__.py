@@ -1,0 +1,1 @@
+"""Differential tester: one sequence of operations, two servers, every byte compared."""
