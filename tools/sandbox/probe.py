@@ -6,7 +6,6 @@ import struct
 import time
 
 from . import SandboxError
-from .process import pid_of
 
 OPENING, CLOSE_SESSION = 0, -11
 
@@ -95,7 +94,7 @@ def wait(starts, seconds=60.0):
             if mode:
                 modes[server.id] = mode
                 pending.remove(item)
-            elif process.poll() is not None or pid_of(server) is None:
+            elif process.poll() is not None:
                 raise SandboxError("DIED", f"server {server.id} ended: {reason(server, begin)}", f"the log is {server.log}")
         if pending and time.monotonic() > deadline:
             server, _, begin = pending[0]

@@ -1,0 +1,23 @@
+# `make help`: every target, a line each.
+.PHONY: help
+help:
+	@printf '%s\n' \
+	'make [TARGET] [V=1]        outputs go to build/' \
+	'' \
+	'  all           the plugin jar, the libraries and the tools (what plain `make` does)' \
+	'  deps          fetch and install what all else needs: Debian packages, ZooKeeper, Curator, Python packages, C client' \
+	'  demo          three servers with TLS and the plugin, stock clients, disks searched, a leader killed: two minutes to watch' \
+	'  test          all suites of tests/suites.txt; SUITES="unit sandbox" runs some of them' \
+	'  unit          unit tests of the native code; T=name runs one' \
+	'  integration   the suites that run real servers' \
+	'  conformance   compare answers of stock and plugin servers, request by request' \
+	'  soak          run for hours under faults' \
+	'  fuzz          fuzz all targets with clang; FUZZ_BUDGET=seconds for all together' \
+	'  fuzz-replay   run the fuzzing corpora once, no clang needed' \
+	'  asan, ubsan, tsan, valgrind   unit tests under a checker' \
+	'  bench         throughput and latency, stock beside plugin; QUICK=1 for a short run' \
+	'  bench-native  the native code alone' \
+	'  lint          the rules of the house style' \
+	'  format        clang-format over native/, jni-glue/, tools/ and tests/' \
+	'  install       into DESTDIR and PREFIX (/usr/local)' \
+	'  clean         remove build/'
