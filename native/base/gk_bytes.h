@@ -59,7 +59,7 @@ bool gk_bytes_equal(gk_bytes a, gk_bytes b);
 void gk_wipe(void *p, size_t n);
 
 /* Base64url without padding, RFC 4648 section 5. Encoded length of n bytes: */
-#define GK_B64_LEN(n) (((n) * 4 + 2) / 3)
+#define GK_B64_LEN(n) (((n)*4 + 2) / 3)
 /* gk_b64_encode writes GK_B64_LEN(n) characters, no terminator. */
 void gk_b64_encode(char *out, const uint8_t *in, size_t n);
 /* gk_b64_decode reads n characters into out (n * 3 / 4 bytes). Canonical input only: padding, other characters, n % 4 == 1 or

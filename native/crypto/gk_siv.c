@@ -77,31 +77,39 @@ gk_err gk_siv_seal(gk_siv *c, uint8_t *out, gk_bytes ad, gk_bytes pt)
     return GK_OK;
 }
 
-gk_err gk_siv_open(gk_siv *c, uint8_t *out, gk_bytes ad, gk_bytes ct)
+static gk_err open_once(gk_siv *c, uint8_t *out, gk_bytes ad, gk_bytes ct)
 {
     EVP_CIPHER_CTX *w = c->work;
+    size_t n = ct.n - GK_SIV_TAG;
     uint8_t tag[GK_SIV_TAG];
-    size_t n = 0;
     int len = 0;
-    gk_err e = GK_ERR_CRYPTO;
 
-    if (ct.n <= GK_SIV_TAG)
-        return GK_ERR_AUTH; /* nothing that we ever sealed is so short */
-    n = ct.n - GK_SIV_TAG;
-    if (!lengths_ok(ad, n))
-        return GK_ERR_ARG;
     memcpy(tag, ct.p, GK_SIV_TAG); /* the ctrl takes a pointer to non-const */
     if (EVP_CIPHER_CTX_copy(w, c->open_template) != 1 || EVP_CIPHER_CTX_ctrl(w, EVP_CTRL_AEAD_SET_TAG, GK_SIV_TAG, tag) != 1 ||
         EVP_DecryptUpdate(w, NULL, &len, ad.p, (int)ad.n) != 1)
-        goto fail;
-    e = GK_ERR_AUTH;
+        return gk_crypto_failed(GK_ERR_CRYPTO);
     /* OpenSSL compares the tag in the update and again says so in the final. */
     if (EVP_DecryptUpdate(w, out, &len, ct.p + GK_SIV_TAG, (int)n) != 1 || len != (int)n || EVP_DecryptFinal_ex(w, out + n, &len) != 1)
-        goto fail;
+        return gk_crypto_failed(GK_ERR_AUTH);
     return GK_OK;
-fail:
-    gk_wipe(out, n);
-    return gk_crypto_failed(e);
+}
+
+gk_err gk_siv_open(gk_siv *c, uint8_t *out, gk_bytes ad, gk_bytes ct)
+{
+    gk_err e = GK_OK;
+
+    if (ct.n <= GK_SIV_TAG)
+        return GK_ERR_AUTH; /* nothing that we ever sealed is so short */
+    if (!lengths_ok(ad, ct.n - GK_SIV_TAG))
+        return GK_ERR_ARG;
+    e = open_once(c, out, ad, ct);
+    /* S2V copies a CMAC context for each string, and OpenSSL says of a failed allocation there just what it says of a wrong tag. A second
+     * look keeps one such failure from passing for a forgery; when memory stays short, the copy of the template fails and is told. */
+    if (e == GK_ERR_AUTH)
+        e = open_once(c, out, ad, ct);
+    if (e != GK_OK)
+        gk_wipe(out, ct.n - GK_SIV_TAG);
+    return e;
 }
 
 void gk_siv_free(gk_siv *c)

@@ -57,8 +57,8 @@ gk_err gk_xaes_new(gk_xaes **out, gk_key *k)
     c->gcm_ctx = EVP_CIPHER_CTX_new();
     if (c->ecb == NULL || c->gcm == NULL || c->block_ctx == NULL || c->gcm_ctx == NULL)
         goto fail;
-    if (EVP_EncryptInit_ex2(c->block_ctx, c->ecb, gk_key_raw(k).p, NULL, NULL) != 1 ||
-        EVP_CIPHER_CTX_set_padding(c->block_ctx, 0) != 1 || EVP_EncryptInit_ex2(c->gcm_ctx, c->gcm, NULL, NULL, NULL) != 1)
+    if (EVP_EncryptInit_ex2(c->block_ctx, c->ecb, gk_key_raw(k).p, NULL, NULL) != 1 || EVP_CIPHER_CTX_set_padding(c->block_ctx, 0) != 1 ||
+        EVP_EncryptInit_ex2(c->gcm_ctx, c->gcm, NULL, NULL, NULL) != 1)
         goto fail;
     if (subkey(c) != GK_OK)
         goto fail;

@@ -40,8 +40,7 @@ gk_err gk_keyring_add(gk_keyring *kr, gk_key *k, gk_key_state state, uint64_t cr
     if (kr->n == kr->cap)
         return GK_ERR_ARG;
     e = &kr->entries[kr->n];
-    e->info = (gk_key_info){
-        .id = gk_key_id(k), .purpose = gk_key_purpose(k), .state = state, .created_ms = created_ms, .derived = derived};
+    e->info = (gk_key_info){.id = gk_key_id(k), .purpose = gk_key_purpose(k), .state = state, .created_ms = created_ms, .derived = derived};
     err = gk_key_check_value(k, e->info.check_value);
     if (err != GK_OK)
         return err;

@@ -15,9 +15,9 @@ typedef struct gk_key_info {
     uint32_t id;
     gk_purpose purpose;
     gk_key_state state;
-    uint64_t created_ms;   /* Unix time in milliseconds */
+    uint64_t created_ms; /* Unix time in milliseconds */
     uint8_t check_value[8];
-    bool derived;          /* by HKDF from the seed with the same id: not stored */
+    bool derived; /* by HKDF from the seed with the same id: not stored */
 } gk_key_info;
 
 /* gk_keyring_generate makes a new ensemble with its root zone: random ids, one active key of each stored purpose (name, payload, seed). */

@@ -83,9 +83,7 @@ static gk_err read_all(int fd, uint8_t *buf, size_t cap, size_t *n)
 static void explain_parse(gk_err e, const char *path, char *why, size_t why_n)
 {
     switch (e) {
-    case GK_ERR_VERSION:
-        explain(why, why_n, "keyring %s was written by a later version: upgrade Groupkeeper here", path);
-        break;
+    case GK_ERR_VERSION: explain(why, why_n, "keyring %s was written by a later version: upgrade Groupkeeper here", path); break;
     case GK_ERR_TRUNCATED:
     case GK_ERR_MALFORMED:
     case GK_ERR_LIMIT:

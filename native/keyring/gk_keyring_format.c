@@ -207,8 +207,7 @@ static gk_err check_rows(const gk_key_info *rows, size_t n)
     size_t active[GK_PURPOSE_SEED + 1] = {0};
 
     for (size_t i = 0; i < n; i++) {
-        if (i > 0 && (rows[i].purpose < rows[i - 1].purpose ||
-                      (rows[i].purpose == rows[i - 1].purpose && rows[i].id <= rows[i - 1].id)))
+        if (i > 0 && (rows[i].purpose < rows[i - 1].purpose || (rows[i].purpose == rows[i - 1].purpose && rows[i].id <= rows[i - 1].id)))
             return GK_ERR_MALFORMED;
         total[rows[i].purpose]++;
         active[rows[i].purpose] += rows[i].state == GK_KEY_ACTIVE;

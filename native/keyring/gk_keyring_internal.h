@@ -8,8 +8,8 @@
 #include "../crypto/gk_xaes.h"
 #include "gk_keyring.h"
 
-#define GK_KEYRING_KEYS_MAX 512           /* entries in one file */
-#define GK_KEYRING_ZONE_NAME_MAX 64       /* bytes */
+#define GK_KEYRING_KEYS_MAX 512             /* entries in one file */
+#define GK_KEYRING_ZONE_NAME_MAX 64         /* bytes */
 #define GK_KEYRING_FILE_MAX ((size_t)65536) /* more than the largest file that the limits above allow */
 #define GK_KEYRING_DK 32
 

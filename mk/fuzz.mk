@@ -1,0 +1,40 @@
+# Fuzz targets: each tests/fuzz/fuzz_x.c has its corpus in tests/fuzz/corpus/x/. `fuzz-replay` runs the corpora with gcc and no engine, in every
+# test run; `fuzz` runs libFuzzer under clang for FUZZ_SECONDS a target, beginning with the corpus (T=x: that target alone).
+FUZZ_SECONDS ?= 60
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_NAMES := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%)
+FUZZ_RUN = $(or $(T),$(FUZZ_NAMES))
+FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FUZZ_B := $(B)/fuzz
+FUZZ_NATIVE := $(NATIVE_SRC:%.c=$(FUZZ_B)/obj/%.o)
+FUZZ_REPLAY_OBJ := $(FUZZ_SRC:%.c=$(B)/obj/%.o) $(B)/obj/tests/fuzz/replay.o
+
+.SECONDARY: $(FUZZ_REPLAY_OBJ) $(FUZZ_NATIVE)
+
+.PHONY: fuzz fuzz-build fuzz-replay
+fuzz-replay: $(FUZZ_RUN:%=$(FUZZ_B)/fuzz_%-replay)
+	$(Q)for t in $(FUZZ_RUN); do printf '  %-6s %s: ' REPLAY $$t; $(FUZZ_B)/fuzz_$$t-replay tests/fuzz/corpus/$$t || exit 1; done
+
+$(FUZZ_B)/fuzz_%-replay: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(NATIVE_LIB)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -lcrypto -lpthread
+
+fuzz-build: $(FUZZ_RUN:%=$(FUZZ_B)/fuzz_%)
+# What libFuzzer finds is kept beside the build; an input worth keeping is copied into the corpus by hand.
+fuzz: fuzz-build
+	$(Q)for t in $(FUZZ_RUN); do mkdir -p $(FUZZ_B)/found/$$t; echo "  FUZZ   $$t: $(FUZZ_SECONDS) s"; \
+	  $(FUZZ_B)/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(FUZZ_B)/found/$$t- -print_final_stats=1 -verbosity=0 \
+	    $(FUZZ_B)/found/$$t tests/fuzz/corpus/$$t || exit 1; done
+
+$(FUZZ_B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(say) CLANG $<
+	$(Q)clang $(FUZZ_CFLAGS) $(filter-out -D_FORTIFY_SOURCE=2,$(GK_CFLAGS)) $(EXTRA_CFLAGS) -c $< -o $@
+
+$(FUZZ_B)/fuzz_%: $(FUZZ_B)/obj/tests/fuzz/fuzz_%.o $(FUZZ_NATIVE)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ -o $@ -lcrypto -lpthread
+
+-include $(FUZZ_REPLAY_OBJ:.o=.d) $(FUZZ_NATIVE:.o=.d) $(FUZZ_SRC:%.c=$(FUZZ_B)/obj/%.d)

@@ -1,0 +1,33 @@
+# Unit tests (Check): one binary per tests/unit/check_*.c, and the same again under the sanitizers.
+UNIT_SRC := $(wildcard tests/unit/check_*.c)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+UNIT_SUPPORT := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/unit/support/*.c))
+UNIT_OBJ := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(UNIT_SUPPORT)
+# Allocations of our objects go through tests/unit/support/gk_fault.c.
+UNIT_WRAP := $(foreach f,malloc calloc realloc mmap,-Wl,--wrap=$(f))
+UNIT_RUN = $(if $(T),$(B)/unit/check_$(T),$(UNIT_BIN))
+
+.SECONDARY: $(UNIT_OBJ)
+
+.PHONY: unit unit-build
+unit: $(UNIT_RUN)
+	$(Q)tests/unit/run.sh $^
+unit-build: $(UNIT_BIN)
+
+$(B)/unit/check_%: $(B)/obj/tests/unit/check_%.o $(UNIT_SUPPORT) $(NATIVE_LIB)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(UNIT_WRAP) $^ -o $@ $$(pkg-config --libs check) -lcrypto -lpthread
+
+# A sanitizer needs objects of its own; what was downloaded is shared.
+SANITIZE = $(MAKE) --no-print-directory B=$(B)/$@ DEPS=$(DEPS) CFLAGS='-O1 -g -fno-omit-frame-pointer $(1)' LDFLAGS='$(1)' CI=$(CI) T=$(T) $(if $(T),unit,unit fuzz-replay)
+
+.PHONY: asan ubsan tsan
+asan:
+	+$(Q)ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1 $(call SANITIZE,-fsanitize=address)
+ubsan:
+	+$(Q)UBSAN_OPTIONS=print_stacktrace=1 $(call SANITIZE,-fsanitize=undefined -fno-sanitize-recover=all)
+tsan:
+	+$(Q)TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 $(call SANITIZE,-fsanitize=thread)
+
+-include $(UNIT_OBJ:.o=.d)
