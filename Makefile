@@ -18,8 +18,15 @@ NATIVE_LIB := $(B)/lib/libgroupkeeper.a
 .DEFAULT_GOAL := all
 include $(wildcard mk/*.mk)
 
+JNI_SRC := $(wildcard jni-glue/c/*.c)
+JNI_OBJ := $(JNI_SRC:%.c=$(B)/obj/%.o)
+JNI_SO := $(B)/lib/libgroupkeeper.so
+JAVA_SRC := $(shell find jni-glue/java -name '*.java')
+JAR := $(B)/groupkeeper.jar
+JAVA_HOME ?= $(shell readlink -f /usr/bin/javac | sed 's|/bin/javac$$||')
+
 .PHONY: all
-all: $(NATIVE_LIB)
+all: $(NATIVE_LIB) $(JNI_SO) $(JAR)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -31,7 +38,25 @@ $(NATIVE_LIB): $(NATIVE_OBJ)
 	$(say) AR $@
 	$(Q)rm -f $@ && ar rcs $@ $^
 
--include $(NATIVE_OBJ:.o=.d)
+$(JNI_OBJ): EXTRA_CFLAGS += -isystem $(JAVA_HOME)/include -isystem $(JAVA_HOME)/include/linux
+
+# libcrypto goes in statically and hidden: the server's own OpenSSL, if any, is another world.
+$(JNI_SO): $(NATIVE_OBJ) $(JNI_OBJ)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,--exclude-libs,ALL -Wl,-Bsymbolic -Wl,-z,noexecstack -Wl,--no-undefined \
+	  $^ -l:libcrypto.a -lpthread -ldl -o $@
+
+# --release 8: the oldest Java that ZooKeeper 3.9 runs on.
+$(JAR): $(JAVA_SRC) $(JNI_SO) LICENSE
+	$(say) JAVA $@
+	$(Q)rm -rf $(B)/classes && mkdir -p $(B)/classes/groupkeeper $(B)/classes/META-INF
+	$(Q)javac --release 8 -Xlint:all,-options,-processing,-path,-classfile -g -d $(B)/classes -cp '$(ZK_HOME)/*' $(JAVA_SRC)
+	$(Q)strip --strip-debug $(JNI_SO) -o $(B)/classes/groupkeeper/libgroupkeeper.so
+	$(Q)cp LICENSE $(B)/classes/META-INF/LICENSE
+	$(Q)jar --create --file $@ -C $(B)/classes .
+
+-include $(NATIVE_OBJ:.o=.d) $(JNI_OBJ:.o=.d)
 
 .PHONY: clean
 clean:

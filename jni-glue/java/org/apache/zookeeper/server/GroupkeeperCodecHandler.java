@@ -1,0 +1,270 @@
+package org.apache.zookeeper.server;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelDuplexHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPromise;
+import io.netty.util.ReferenceCountUtil;
+import io.netty.util.concurrent.FastThreadLocal;
+import io.netty.util.internal.PlatformDependent;
+import java.io.IOException;
+import java.util.concurrent.atomic.AtomicLong;
+import org.apache.zookeeper.server.command.FourLetterCommands;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One connection: plaintext towards the client, ciphertext towards ZooKeeper. Everything that means something happens natively; this class
+ * moves buffers. All its methods run on the connection's event loop.
+ */
+final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
+
+    private static final Logger LOG = LoggerFactory.getLogger(GroupkeeperCodecHandler.class);
+
+    private enum Mode {
+        /** The first four bytes aren't here as yet. */
+        START,
+        /** A four-letter word was handed on; its answer passes as it is, nothing else comes in. */
+        FOUR_LETTERS,
+        /** The ZooKeeper protocol. */
+        FRAMES,
+        CLOSED
+    }
+
+    /** Bytes of half frames held by all connections. */
+    private static final AtomicLong HELD = new AtomicLong();
+    private static final long HELD_MAX = PlatformDependent.maxDirectMemory() / 2;
+    private static final int REPLY_ROOM = 64;
+    private static final int SCRATCH_SIZE = 64 << 10;
+
+    /** Where a reply's parts are put side by side. */
+    private static final FastThreadLocal<ByteBuf> SCRATCH = new FastThreadLocal<ByteBuf>() {
+        @Override
+        protected ByteBuf initialValue() {
+            return Unpooled.directBuffer(SCRATCH_SIZE);
+        }
+
+        @Override
+        protected void onRemoval(ByteBuf scratch) {
+            scratch.release();
+        }
+    };
+
+    private final GroupkeeperRuntime runtime;
+    private final ServerCnxnFactory factory;
+    private Mode mode = Mode.START;
+    private long session;
+    private ByteBuf half; // the start of a frame whose end isn't here
+
+    GroupkeeperCodecHandler(GroupkeeperRuntime runtime, ServerCnxnFactory factory) {
+        this.runtime = runtime;
+        this.factory = factory;
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext ctx) {
+        mode = Mode.CLOSED;
+        GroupkeeperNative.sessionFree(session);
+        session = 0;
+        dropHalf();
+    }
+
+    private void dropHalf() {
+        if (half != null) {
+            HELD.addAndGet(-half.capacity());
+            half.release();
+            half = null;
+        }
+    }
+
+    // ---- requests -------------------------------------------------------------------------------------------------------------------
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) throws Exception {
+        ByteBuf in = (ByteBuf) msg;
+        try {
+            if (mode == Mode.CLOSED || mode == Mode.FOUR_LETTERS || !hold(ctx, in)) {
+                return;
+            }
+            ByteBuf from = half != null ? half : in;
+            if (mode == Mode.START) {
+                start(ctx, from);
+            }
+            if (mode == Mode.FRAMES) {
+                forward(ctx, from);
+            }
+            keepRest(ctx, from);
+        } finally {
+            in.release();
+        }
+    }
+
+    /** Appends in to what is held; false when the connection had to be closed. */
+    private boolean hold(ChannelHandlerContext ctx, ByteBuf in) {
+        if (half == null) {
+            return true;
+        }
+        int before = half.capacity();
+        half.writeBytes(in);
+        if (HELD.addAndGet(half.capacity() - before) <= HELD_MAX) {
+            return true;
+        }
+        LOG.warn("Closing connection to {}: half frames of all connections exceed {} bytes", ctx.channel().remoteAddress(), HELD_MAX);
+        close(ctx);
+        return false;
+    }
+
+    private void keepRest(ChannelHandlerContext ctx, ByteBuf from) {
+        if (mode == Mode.CLOSED || mode == Mode.FOUR_LETTERS || !from.isReadable()) {
+            dropHalf();
+        } else if (half == null) {
+            half = ctx.alloc().directBuffer(from.readableBytes());
+            HELD.addAndGet(half.capacity());
+            half.writeBytes(from);
+        } else if (half.readerIndex() > half.capacity() / 2) {
+            half.discardReadBytes();
+        }
+    }
+
+    /** Decides by the first four bytes, as stock does: a four-letter word or the length of a handshake. */
+    private void start(ChannelHandlerContext ctx, ByteBuf from) {
+        if (from.readableBytes() < 4) {
+            return;
+        }
+        int word = from.getInt(from.readerIndex());
+        if (FourLetterCommands.isKnown(word)) {
+            int length = word == FourLetterCommands.setTraceMaskCmd ? 12 : 4;
+            if (from.readableBytes() >= length) {
+                mode = Mode.FOUR_LETTERS;
+                ctx.fireChannelRead(from.readRetainedSlice(length));
+            }
+            return;
+        }
+        ZooKeeperServer zks = factory.getZooKeeperServer();
+        if (zks != null && zks.isRunning()) {
+            String reason = !GroupkeeperHook.ready(zks) ? "the sequence hook isn't installed in this server"
+                : !runtime.keyringFits(zks) ? "the data of this ensemble was written under another keyring (hint: give this server the ensemble's keyring)"
+                : null;
+            if (reason != null) {
+                LOG.error("Groupkeeper: closing connection to {}: {}", ctx.channel().remoteAddress(), reason);
+                close(ctx);
+                return;
+            }
+        }
+        session = GroupkeeperNative.sessionNew(runtime.codec);
+        if (session == 0) {
+            LOG.error("Groupkeeper: closing connection to {}: no native memory", ctx.channel().remoteAddress());
+            close(ctx);
+            return;
+        }
+        mode = Mode.FRAMES;
+    }
+
+    /** Hands on the stored form of all complete frames. */
+    private void forward(ChannelHandlerContext ctx, ByteBuf from) throws IOException {
+        int room = from.readableBytes() * 2 + 512;
+        while (from.isReadable() && mode == Mode.FRAMES) {
+            ByteBuf out = ctx.alloc().directBuffer(room);
+            boolean handed = false;
+            try {
+                long done = GroupkeeperNative.requests(session, runtime.worker.get(), address(from, from.readerIndex()), from.readableBytes(),
+                    address(out, 0), out.capacity());
+                if (done == GroupkeeperNative.FAILED) {
+                    LOG.error("Groupkeeper: closing connection to {}: out of native memory or randomness", ctx.channel().remoteAddress());
+                    close(ctx);
+                    return;
+                }
+                if (done < 0) {
+                    room = (int) -done;
+                    continue;
+                }
+                if (done >>> 32 == 0) {
+                    return;
+                }
+                from.skipBytes((int) (done >>> 32));
+                out.writerIndex((int) done);
+                if (out.isReadable()) {
+                    handed = true;
+                    ctx.fireChannelRead(out);
+                }
+            } finally {
+                if (!handed) {
+                    out.release();
+                }
+            }
+        }
+    }
+
+    private void close(ChannelHandlerContext ctx) {
+        mode = Mode.CLOSED;
+        ctx.close();
+    }
+
+    // ---- replies --------------------------------------------------------------------------------------------------------------------
+
+    @Override
+    public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) throws Exception {
+        ByteBuf reply = (ByteBuf) msg;
+        if (!reply.isReadable() || mode == Mode.FOUR_LETTERS) {
+            ctx.write(reply, promise);
+            return;
+        }
+        ByteBuf plain = null;
+        try {
+            plain = session == 0 ? null : decrypt(ctx, reply);
+        } finally {
+            ReferenceCountUtil.release(reply);
+        }
+        if (plain == null) {
+            promise.tryFailure(new IOException("reply withheld"));
+            if (mode != Mode.CLOSED) {
+                LOG.error("Groupkeeper: closing connection to {}: a reply of the server doesn't fit its request", ctx.channel().remoteAddress());
+                close(ctx);
+            }
+        } else if (plain.isReadable()) {
+            ctx.write(plain, promise);
+        } else { // an event of a node that isn't ours
+            plain.release();
+            promise.trySuccess();
+        }
+    }
+
+    /** The client's form of a reply, or null. */
+    private ByteBuf decrypt(ChannelHandlerContext ctx, ByteBuf reply) {
+        int length = reply.readableBytes();
+        boolean large = length > SCRATCH_SIZE;
+        ByteBuf in = large ? ctx.alloc().directBuffer(length) : SCRATCH.get();
+        try {
+            in.clear().writeBytes(reply);
+            return decrypt(ctx, in, length);
+        } finally {
+            if (large) {
+                in.release();
+            }
+        }
+    }
+
+    private ByteBuf decrypt(ChannelHandlerContext ctx, ByteBuf in, int length) {
+        int room = length + REPLY_ROOM;
+        while (true) {
+            ByteBuf out = ctx.alloc().directBuffer(room);
+            long done = GroupkeeperNative.reply(session, runtime.worker.get(), address(in, 0), length, address(out, 0), out.capacity());
+            if (done >= 0) {
+                return out.writerIndex((int) done);
+            }
+            out.release();
+            if (done == GroupkeeperNative.FAILED) {
+                return null;
+            }
+            room = (int) -done;
+        }
+    }
+
+    private static long address(ByteBuf b, int index) {
+        if (b.hasMemoryAddress()) {
+            return b.memoryAddress() + index;
+        }
+        return GroupkeeperNative.address(b.internalNioBuffer(0, b.capacity()).slice()) + index;
+    }
+}

@@ -1,0 +1,141 @@
+package org.apache.zookeeper.server;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.MessageDigest;
+
+/**
+ * The C entry points. Handles are addresses of native objects, 0 for none; buffers are addresses and lengths, checked natively. No method
+ * throws but {@link OutOfMemoryError}, and none ever ends the process.
+ */
+final class GroupkeeperNative {
+
+    /** Must be the same as GK_JNI_ABI in gk_jni.c. */
+    private static final int ABI = 1;
+    private static final String RESOURCE = "/groupkeeper/libgroupkeeper.so";
+
+    /** {@link #requests} and {@link #reply}: an error after which the connection must be closed. */
+    static final long FAILED = Long.MIN_VALUE;
+
+    private static boolean loaded;
+
+    private GroupkeeperNative() {
+    }
+
+    /**
+     * Loads the library from {@code override}, or the copy in our jar by way of a private folder.
+     *
+     * @throws IOException with one line that says what to do
+     */
+    static synchronized void load(String override) throws IOException {
+        if (loaded) {
+            return;
+        }
+        try {
+            if (override != null) {
+                System.load(Paths.get(override).toAbsolutePath().toString());
+            } else {
+                loadFromJar();
+            }
+        } catch (UnsatisfiedLinkError e) {
+            throw new IOException("cannot load the native library: " + e.getMessage()
+                + " (hint: it is built for Linux x86-64 with glibc; groupkeeper.native=PATH names another build)", e);
+        }
+        if (abi() != ABI) {
+            throw new IOException("the native library is of another version than the jar (hint: remove groupkeeper.native)");
+        }
+        loaded = true;
+    }
+
+    private static void loadFromJar() throws IOException {
+        byte[] library;
+        try (InputStream in = GroupkeeperNative.class.getResourceAsStream(RESOURCE)) {
+            if (in == null) {
+                throw new IOException("the jar holds no native library (hint: use build/groupkeeper.jar as `make` leaves it)");
+            }
+            java.io.ByteArrayOutputStream all = new java.io.ByteArrayOutputStream();
+            byte[] part = new byte[65536];
+            for (int n = in.read(part); n > 0; n = in.read(part)) {
+                all.write(part, 0, n);
+            }
+            library = all.toByteArray();
+        }
+        Path folder = Files.createTempDirectory("groupkeeper-",
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        Path file = folder.resolve("libgroupkeeper.so");
+        try {
+            Files.write(file, library);
+            if (!MessageDigest.isEqual(sha256(library), sha256(Files.readAllBytes(file)))) {
+                throw new IOException("the native library was changed while it was unpacked to " + folder);
+            }
+            System.load(file.toString());
+        } finally { /* the mapping stays when the name goes */
+            Files.deleteIfExists(file);
+            Files.deleteIfExists(folder);
+        }
+    }
+
+    private static byte[] sha256(byte[] data) throws IOException {
+        try {
+            return MessageDigest.getInstance("SHA-256").digest(data);
+        } catch (java.security.NoSuchAlgorithmException e) {
+            throw new IOException(e);
+        }
+    }
+
+    static native int abi();
+
+    /** The address of a direct buffer's first byte, 0 when it has none. */
+    static native long address(ByteBuffer direct);
+
+    /**
+     * Loads the keyring and makes a codec: {@code out[0]}.
+     *
+     * @return null, or one line that says what is wrong and what to do; it starts with "wait: " when the file may still come
+     */
+    static native String codecNew(String keyring, long cacheBytes, long maxRequest, long maxStored, boolean undecryptableFails,
+        String plaintextPrefixes, String refuseOpcodes, long[] out);
+
+    /** The keyring's fingerprint in hex. */
+    static native String fingerprint(long codec);
+
+    /** Fills out with the counters, in the order of gk_counter, then sampled nanoseconds. */
+    static native void counters(long codec, long[] out);
+
+    /** 0 when memory is short. */
+    static native long workerNew(long codec);
+
+    static native void workerFree(long worker);
+
+    /** 0 when memory is short. */
+    static native long sessionNew(long codec);
+
+    static native void sessionFree(long session);
+
+    /**
+     * gk_session_requests.
+     *
+     * @return consumed &lt;&lt; 32 | produced; or minus the length that the output needs; or {@link #FAILED}
+     */
+    static native long requests(long session, long worker, long in, int inLength, long out, int outLength);
+
+    /** gk_session_reply: bytes produced; or minus the length that the output needs; or {@link #FAILED}. */
+    static native long reply(long session, long worker, long in, int inLength, long out, int outLength);
+
+    /** gk_sequence_resolve: u32 length of the path, path, payload; or null when it isn't ours. */
+    static native byte[] resolve(long worker, byte[] path, int number, byte[] payload);
+
+    /** gk_write_verify. */
+    static native boolean verify(long worker, byte[] path, byte[] payload);
+
+    /** The byteHardLimit that the client wrote into this zookeeper_limits node; -1 for none, -2 when it can't be read. */
+    static native long byteHardLimit(long worker, byte[] path, byte[] stored);
+
+    /** Whether a stored child name of "/" belongs to this keyring (or is ZooKeeper's own, or a plaintext prefix). */
+    static native boolean knowsChild(long worker, byte[] name);
+}

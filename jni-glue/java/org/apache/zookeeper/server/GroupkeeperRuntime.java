@@ -1,0 +1,136 @@
+package org.apache.zookeeper.server;
+
+import io.netty.util.concurrent.FastThreadLocal;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.apache.zookeeper.metrics.MetricsContext;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What all connections of a process share: options, the native codec, a native worker for each event loop, metrics. One for each
+ * configuration, kept for the life of the process (a second factory, for secureClientPort, finds the same one).
+ */
+final class GroupkeeperRuntime {
+
+    private static final Logger LOG = LoggerFactory.getLogger(GroupkeeperRuntime.class);
+    private static final Map<String, GroupkeeperRuntime> RUNTIMES = new HashMap<>();
+    private static final List<String> COUNTERS = Arrays.asList("gk_requests", "gk_replies", "gk_refused", "gk_decrypt_failures",
+        "gk_path_cache_hits", "gk_path_cache_misses", "gk_foreign_writes", "gk_wrong_session_passwords", "gk_native_ns");
+
+    final GroupkeeperConfig config;
+    final long codec;
+    private volatile boolean keyringConfirmed;
+
+    /** The native worker of an event loop; native contexts belong to one thread. */
+    final FastThreadLocal<Long> worker = new FastThreadLocal<Long>() {
+        @Override
+        protected Long initialValue() {
+            return newWorker();
+        }
+
+        @Override
+        protected void onRemoval(Long handle) {
+            GroupkeeperNative.workerFree(handle);
+        }
+    };
+
+    private GroupkeeperRuntime(GroupkeeperConfig config) throws IOException {
+        this.config = config;
+        this.codec = open(config);
+        LOG.info("Groupkeeper: names and payloads are encrypted under keyring {} (fingerprint {}); requests up to {} bytes, stored up to {}",
+            config.keyring, GroupkeeperNative.fingerprint(codec), GroupkeeperLimits.MAX_REQUEST, GroupkeeperLimits.MAX_STORED);
+    }
+
+    static synchronized GroupkeeperRuntime get() throws IOException {
+        GroupkeeperConfig config = new GroupkeeperConfig();
+        GroupkeeperSelfCheck.run(config.allowUntested);
+        GroupkeeperNative.load(config.nativeLibrary);
+        GroupkeeperRuntime r = RUNTIMES.get(config.codecKey());
+        if (r == null) {
+            r = new GroupkeeperRuntime(config);
+            RUNTIMES.put(config.codecKey(), r);
+        }
+        r.registerMetrics();
+        return r;
+    }
+
+    private static long open(GroupkeeperConfig config) throws IOException {
+        long[] codec = new long[1];
+        long deadline = System.nanoTime() + config.keyringWaitMs * 1_000_000;
+        for (boolean said = false;; said = true) {
+            String error = GroupkeeperNative.codecNew(config.keyring, config.pathCacheBytes, GroupkeeperLimits.MAX_REQUEST,
+                GroupkeeperLimits.MAX_STORED, config.undecryptableFails, config.plaintextPrefixes, config.refuseOpcodes, codec);
+            if (error == null) {
+                return codec[0];
+            }
+            boolean mayCome = error.startsWith("wait: ");
+            String text = mayCome ? error.substring(6) : error;
+            if (!mayCome || System.nanoTime() >= deadline) {
+                throw new IOException(text);
+            }
+            if (!said) {
+                LOG.warn("Groupkeeper: {}; waiting up to {} ms for it (groupkeeper.keyring.wait)", text, config.keyringWaitMs);
+            }
+            try {
+                Thread.sleep(200);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IOException("interrupted while waiting for " + config.keyring, e);
+            }
+        }
+    }
+
+    /** A worker for the calling thread's own use; free it by {@link GroupkeeperNative#workerFree}. */
+    long newWorker() {
+        long handle = GroupkeeperNative.workerNew(codec);
+        if (handle == 0) {
+            throw new OutOfMemoryError("Groupkeeper: no memory for a native worker");
+        }
+        return handle;
+    }
+
+    /**
+     * Whether the tree that this server holds was written under this keyring. Looked at until a first name of the tree tells; an empty tree
+     * says nothing, and a leader with another keyring then refuses what this server forwards.
+     */
+    boolean keyringFits(ZooKeeperServer zks) {
+        if (keyringConfirmed) {
+            return true;
+        }
+        DataNode root = zks.getZKDatabase().getDataTree().getNode("/");
+        String[] names;
+        synchronized (root) {
+            Set<String> children = root.getChildren();
+            names = children.stream().filter(c -> !c.equals("zookeeper")).limit(16).toArray(String[]::new);
+        }
+        if (names.length == 0) {
+            return true;
+        }
+        for (String name : names) { // one that is ours will do: others may be damaged, and are left out of listings
+            if (GroupkeeperNative.knowsChild(worker.get(), name.getBytes(java.nio.charset.StandardCharsets.UTF_8))) {
+                keyringConfirmed = true;
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private void registerMetrics() {
+        MetricsContext context = ServerMetrics.getMetrics().getMetricsProvider().getRootContext();
+        for (int i = 0; i < COUNTERS.size(); i++) {
+            int index = i;
+            context.registerGauge(COUNTERS.get(i), () -> counter(index));
+        }
+    }
+
+    private long counter(int index) {
+        long[] values = new long[COUNTERS.size()];
+        GroupkeeperNative.counters(codec, values);
+        return values[index];
+    }
+}
