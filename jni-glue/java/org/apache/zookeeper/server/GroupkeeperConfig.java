@@ -4,10 +4,15 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
 
-/** The plugin's options: {@code groupkeeper.*} in zoo.cfg, which ZooKeeper hands on as system properties {@code zookeeper.groupkeeper.*}. */
+/**
+ * The plugin's options, system properties {@code zookeeper.groupkeeper.*}. ZooKeeper makes a property {@code zookeeper.KEY} of an unknown KEY
+ * in zoo.cfg, but takes every key that begins with "group" for a part of a hierarchical quorum, and stops. So in zoo.cfg an option is
+ * written with its property's name, {@code zookeeper.groupkeeper.*}, and arrives with the prefix twice.
+ */
 final class GroupkeeperConfig {
 
     private static final String PREFIX = "zookeeper.groupkeeper.";
+    private static final String FROM_FILE = "zookeeper." + PREFIX;
     private static final List<String> KNOWN = Arrays.asList("keyring", "native", "plaintext-prefixes", "undecryptable-child", "insecure-quorum",
         "require-tls", "path-cache-bytes", "lock-memory", "keyring.wait", "refuse-opcodes", "allow-untested", "flush-consolidation", "agreement",
         "agreement.max-age", "agreement.max-derivations");
@@ -27,19 +32,20 @@ final class GroupkeeperConfig {
 
     GroupkeeperConfig() throws IOException {
         for (String name : System.getProperties().stringPropertyNames()) {
-            if (name.startsWith(PREFIX) && !KNOWN.contains(name.substring(PREFIX.length()))) {
-                String key = name.substring(PREFIX.length());
+            String key = name.startsWith(PREFIX) ? name.substring(PREFIX.length())
+                : name.startsWith(FROM_FILE) ? name.substring(FROM_FILE.length()) : null;
+            if (key != null && !KNOWN.contains(key)) {
                 throw new IOException("unknown option groupkeeper." + key + " (hint: did you mean groupkeeper." + nearest(key) + "?)");
             }
         }
         if (keyring == null) {
-            throw new IOException("groupkeeper.keyring is not set (hint: make one by `gk-admin keyring init FILE`, and add groupkeeper.keyring=FILE"
-                + " to zoo.cfg)");
+            throw new IOException("groupkeeper.keyring is not set (hint: make one by `gk-admin keyring init FILE`, and add"
+                + " zookeeper.groupkeeper.keyring=FILE to zoo.cfg)");
         }
     }
 
     private static String get(String key, String otherwise) {
-        String v = System.getProperty(PREFIX + key);
+        String v = System.getProperty(PREFIX + key, System.getProperty(FROM_FILE + key));
         return v == null || v.trim().isEmpty() ? otherwise : v.trim();
     }
 
