@@ -76,6 +76,8 @@ def write(server, keep_dynamic=True):
         settings = {key: value for key, value in settings.items() if key not in movable - old}
         settings["dynamicConfigFile"] = dynamic
     lines = ["# Written by gk-sandbox before each start; use its --set to change something."]
+    # ZooKeeper takes each key that begins with "group" for a part of a hierarchical quorum: the plugin's stand under their property's name.
+    settings = {"zookeeper." + key if key.startswith("groupkeeper.") else key: value for key, value in settings.items()}
     server.cfg.write_text("\n".join(lines + [f"{key}={value}" for key, value in settings.items()]) + "\n")
     (server.dir / "logback.xml").write_text(LOGBACK)
     if not server.ensemble.standalone:
