@@ -1,11 +1,11 @@
 # Stock client programs for the demo and for tests, and the demo itself.
-CLIENT_CLASSPATH := $(ZK_HOME)/*:$(DEPS)/curator/*
+CLIENT_CLASSPATH = $(ZK_HOME)/*:$(DEPS)/curator/*
 CLIENTS := $(B)/clients/c_client $(B)/clients/CuratorLock.class
 
 .PHONY: clients demo
 clients: $(CLIENTS)
 
-$(B)/clients/c_client: tests/clients/c_client.c $(DEPS)/.cclient
+$(B)/clients/c_client: tests/clients/c_client.c
 	@mkdir -p $(@D)
 	$(say) CC $@
 	$(Q)$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra $(WERROR) $(CCLIENT_CFLAGS) $(LDFLAGS) $< $(CCLIENT_LIBS) -o $@
