@@ -51,7 +51,7 @@ class Demo:
         entries = stage.servers()
         for entry in entries:
             show.row(f"server {entry['id']}", f"{entry['mode']:<9} clients over TLS at {entry['secure']}")
-        lines = [line for line in (stage.folders[0] / "zoo.cfg").read_text().splitlines() if line.startswith(("serverCnxnF", "groupkeeper."))]
+        lines = [line for line in (stage.folders[0] / "zoo.cfg").read_text().splitlines() if line.startswith(("serverCnxnF", "zookeeper.groupkeeper."))]
         show.line("What is in zoo.cfg for it:" if self.plugin else "No plugin in zoo.cfg:")
         for line in lines:
             show.line("  " + line)

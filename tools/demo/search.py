@@ -50,7 +50,8 @@ def search(folders, secrets):
     forms = {secret: spellings(secret) for secret in secrets}
     for path in files_of(folders):
         try:
-            content = path.read_bytes().rstrip(b"\0")  # transaction logs are padded with zeros
+            # Transaction logs are padded with zeros; one of them may be the last byte of UTF-16.
+            content = path.read_bytes().rstrip(b"\0") + b"\0"
         except FileNotFoundError:
             continue
         result.files += 1
