@@ -25,6 +25,15 @@ static inline gk_bytes gk_key_raw(const gk_key *k)
 gk_err gk_hmac_raw(uint8_t out[32], gk_bytes key, const gk_bytes *parts, size_t n_parts) GK_MUST_CHECK;
 /* gk_hkdf_expand writes n <= 255 * 32 bytes of HKDF-Expand (RFC 5869 section 2.3, SHA-256) to out; zeros on failure. Thread-safe. */
 gk_err gk_hkdf_expand(uint8_t *out, size_t n, gk_bytes prk, gk_bytes info) GK_MUST_CHECK;
+/* gk_block_double writes in * x in GF(2^128) to out (NIST SP 800-38B section 6.1, RFC 5297 section 2.3), in constant time; out may be in. */
+static inline void gk_block_double(uint8_t out[16], const uint8_t in[16])
+{
+    uint8_t carry = in[0] >> 7;
+
+    for (size_t i = 0; i < 15; i++)
+        out[i] = (uint8_t)(in[i] << 1 | in[i + 1] >> 7);
+    out[15] = (uint8_t)(in[15] << 1 ^ (0x87 & -carry));
+}
 /* gk_crypto_failed empties OpenSSL's error queue of this thread and returns GK_ERR_NOMEM when an allocation was what failed, else e. */
 gk_err gk_crypto_failed(gk_err e) GK_MUST_CHECK;
 

@@ -21,20 +21,16 @@ struct gk_xaes {
     uint8_t k1[BLOCK];         /* CMAC's first subkey */
 };
 
-/* subkey computes K1, NIST SP 800-38B section 6.1: L = AES(K, 0) doubled in GF(2^128), without a branch on its bits. */
+/* subkey computes K1, NIST SP 800-38B section 6.1: AES(K, 0) doubled. */
 static gk_err subkey(gk_xaes *c)
 {
     uint8_t zero[BLOCK] = {0};
     uint8_t l[BLOCK] = {0};
-    uint8_t carry = 0;
     int len = 0;
 
     if (EVP_EncryptUpdate(c->block_ctx, l, &len, zero, BLOCK) != 1 || len != BLOCK)
         return GK_ERR_CRYPTO;
-    carry = l[0] >> 7;
-    for (size_t i = 0; i < BLOCK; i++)
-        c->k1[i] = (uint8_t)(l[i] << 1 | (i + 1 < BLOCK ? l[i + 1] >> 7 : 0));
-    c->k1[BLOCK - 1] ^= (uint8_t)(0x87 & -carry);
+    gk_block_double(c->k1, l);
     gk_wipe(l, sizeof(l));
     return GK_OK;
 }
