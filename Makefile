@@ -45,7 +45,7 @@ $(JNI_SO): $(NATIVE_OBJ) $(JNI_OBJ)
 	@mkdir -p $(@D)
 	$(say) LD $@
 	$(Q)$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,--exclude-libs,ALL -Wl,-Bsymbolic -Wl,-z,noexecstack -Wl,--no-undefined \
-	  $^ -l:libcrypto.a -lpthread -ldl -o $@
+	  $^ -l:libcrypto.a -lpthread -ldl -o $@.new && mv $@.new $@
 
 # --release 8: the oldest Java that ZooKeeper 3.9 runs on.
 $(JAR): $(JAVA_SRC) $(JNI_SO) LICENSE
@@ -54,7 +54,7 @@ $(JAR): $(JAVA_SRC) $(JNI_SO) LICENSE
 	$(Q)javac --release 8 -Xlint:all,-options,-processing,-path,-classfile -g -d $(B)/classes -cp '$(ZK_HOME)/*' $(JAVA_SRC)
 	$(Q)strip --strip-debug $(JNI_SO) -o $(B)/classes/groupkeeper/libgroupkeeper.so
 	$(Q)cp LICENSE $(B)/classes/META-INF/LICENSE
-	$(Q)jar --create --file $@ -C $(B)/classes .
+	$(Q)jar --create --file $@.new -C $(B)/classes . && mv $@.new $@ # running servers keep the old file
 
 -include $(NATIVE_OBJ:.o=.d) $(JNI_OBJ:.o=.d)
 

@@ -12,6 +12,7 @@
 
 #define GK_JNI_ABI 1
 #define GK_JNI_FAILED INT64_MIN
+#define DECRYPT_FAILED (1LL << 32)
 #define SAMPLE_EVERY 64 /* calls whose time is taken: one in so many */
 
 #define ENTRY(ret, name) JNIEXPORT ret JNICALL Java_org_apache_zookeeper_server_GroupkeeperNative_##name
@@ -176,10 +177,12 @@ ENTRY(jlong, reply)(JNIEnv *env, jclass cls, jlong session, jlong worker, jlong 
     uint64_t start = sample_start();
     gk_writer w = gk_writer_of((void *)(uintptr_t)out, (size_t)out_n);
     gk_bytes frame = {(const uint8_t *)(uintptr_t)in, (size_t)in_n};
-    gk_err e = gk_session_reply((gk_session *)(uintptr_t)session, (gk_worker *)(uintptr_t)worker, &w, frame);
+    gk_worker *wk = (gk_worker *)(uintptr_t)worker;
+    uint64_t failures = wk->decrypt_failures;
+    gk_err e = gk_session_reply((gk_session *)(uintptr_t)session, wk, &w, frame);
     sample_end(start);
     if (e == GK_OK)
-        return (jlong)w.len;
+        return (jlong)w.len | (wk->decrypt_failures != failures ? DECRYPT_FAILED : 0);
     return e == GK_ERR_SPACE && w.len <= INT32_MAX ? -(jlong)w.len : GK_JNI_FAILED;
 }
 

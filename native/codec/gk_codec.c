@@ -119,6 +119,8 @@ void gk_worker_free(gk_worker *w)
 
 void gk_worker_count(gk_worker *w, gk_counter which)
 {
+    if (which == GK_COUNT_DECRYPT_FAILURES)
+        w->decrypt_failures++;
     atomic_fetch_add_explicit(&w->codec->counters[which], 1, memory_order_relaxed);
 }
 

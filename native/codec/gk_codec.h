@@ -65,6 +65,7 @@ struct gk_worker {
     size_t n_old;
     uint8_t *scratch;
     size_t scratch_n;
+    uint64_t decrypt_failures; /* this worker's share of that counter */
 };
 
 /* gk_codec_new takes a reference to kr. GK_ERR_ARG: a plaintext prefix or an opcode can't be parsed. */

@@ -5,6 +5,7 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
+import io.netty.handler.ssl.SslHandler;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.FastThreadLocal;
 import io.netty.util.internal.PlatformDependent;
@@ -141,16 +142,8 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
             }
             return;
         }
-        ZooKeeperServer zks = factory.getZooKeeperServer();
-        if (zks != null && zks.isRunning()) {
-            String reason = !GroupkeeperHook.ready(zks) ? "the sequence hook isn't installed in this server"
-                : !runtime.keyringFits(zks) ? "the data of this ensemble was written under another keyring (hint: give this server the ensemble's keyring)"
-                : null;
-            if (reason != null) {
-                LOG.error("Groupkeeper: closing connection to {}: {}", ctx.channel().remoteAddress(), reason);
-                close(ctx);
-                return;
-            }
+        if (refused(ctx)) {
+            return;
         }
         session = GroupkeeperNative.sessionNew(runtime.codec);
         if (session == 0) {
@@ -161,8 +154,30 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
         mode = Mode.FRAMES;
     }
 
+    /** Whether this server, as it is, must not take this client's connection; then it is closed. */
+    private boolean refused(ChannelHandlerContext ctx) {
+        ZooKeeperServer zks = factory.getZooKeeperServer();
+        String reason = null;
+        if (runtime.config.requireTls.equals("all") && ctx.pipeline().get(SslHandler.class) == null) {
+            reason = "it came without TLS (groupkeeper.require-tls=all)";
+        } else if (zks != null && zks.isRunning() && !GroupkeeperHook.ready(zks)) {
+            reason = "the sequence hook isn't installed in this server";
+        } else if (!runtime.keyringFits(zks)) {
+            reason = "the data of this ensemble wasn't written under this server's keyring (hint: give it the ensemble's keyring; data from before the"
+                + " plugin was switched on isn't encrypted and must be copied in by a client)";
+        }
+        if (reason != null) {
+            LOG.error("Groupkeeper: closing connection to {}: {}", ctx.channel().remoteAddress(), reason);
+            close(ctx);
+        }
+        return reason != null;
+    }
+
     /** Hands on the stored form of all complete frames. */
     private void forward(ChannelHandlerContext ctx, ByteBuf from) throws IOException {
+        if (!runtime.keyringFits(factory.getZooKeeperServer()) && refused(ctx)) {
+            return;
+        }
         int room = from.readableBytes() * 2 + 512;
         while (from.isReadable() && mode == Mode.FRAMES) {
             ByteBuf out = ctx.alloc().directBuffer(room);
@@ -251,6 +266,9 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
             ByteBuf out = ctx.alloc().directBuffer(room);
             long done = GroupkeeperNative.reply(session, runtime.worker.get(), address(in, 0), length, address(out, 0), out.capacity());
             if (done >= 0) {
+                if ((done & GroupkeeperNative.DECRYPT_FAILED) != 0) {
+                    runtime.warnOfDecryptFailures(ctx.channel().remoteAddress());
+                }
                 return out.writerIndex((int) done);
             }
             out.release();

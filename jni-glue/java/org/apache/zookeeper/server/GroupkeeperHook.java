@@ -1,6 +1,8 @@
 package org.apache.zookeeper.server;
 
 import java.lang.reflect.Field;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 import java.util.Collections;
 import java.util.Set;
 import java.util.WeakHashMap;
@@ -10,8 +12,10 @@ import org.apache.zookeeper.jmx.MBeanRegistry;
 import org.apache.zookeeper.jmx.ZKMBeanInfo;
 import org.apache.zookeeper.server.quorum.LeaderBean;
 import org.apache.zookeeper.server.quorum.LeaderZooKeeperServer;
+import org.apache.zookeeper.server.quorum.QuorumBean;
 import org.apache.zookeeper.server.quorum.QuorumZooKeeperServer;
 import org.apache.zookeeper.server.quorum.ReadOnlyZooKeeperServer;
+import org.apache.zookeeper.server.quorum.RemotePeerBean;
 import org.apache.zookeeper.util.ServiceUtils;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,6 +30,7 @@ final class GroupkeeperHook extends MBeanRegistry {
     private static final Logger LOG = LoggerFactory.getLogger(GroupkeeperHook.class);
 
     private static volatile GroupkeeperRuntime runtime;
+    private static volatile boolean serving;
     private static final Set<ZooKeeperServer> LEADERS = weakSet();
     private static final Set<ZooKeeperServer> READY = weakSet();
 
@@ -72,6 +77,7 @@ final class GroupkeeperHook extends MBeanRegistry {
             }
         } else if (bean instanceof ZooKeeperServerBean) {
             ZooKeeperServer zks = ((ZooKeeperServerBean) bean).zks;
+            serving = true;
             GroupkeeperCommitLog.watch(zks);
             if (bean instanceof LeaderBean) {
                 LEADERS.add(zks); // its processors come later
@@ -109,11 +115,43 @@ final class GroupkeeperHook extends MBeanRegistry {
         return f.get(processor);
     }
 
+    /** A quorum peer tells of the others before it looks for a leader. Who writes on their wire can change ACLs: it must be TLS. */
+    private static void refuseInsecureQuorum(RemotePeerBean peer, QuorumBean quorum) {
+        if (quorum.isSslQuorum() || runtime.config.insecureQuorum || isLoopback(peer.getQuorumAddress())) {
+            return;
+        }
+        String text = "the peer " + peer.getQuorumAddress() + " is reached without TLS (hint: sslQuorum=true with key and trust stores, or, if that"
+            + " network is trusted, groupkeeper.insecure-quorum=true)";
+        LOG.error("Groupkeeper: error: {}", text);
+        if (!serving) { // a peer added later, by reconfig, doesn't end a server
+            System.err.println("groupkeeper: error: QUORUM: " + text);
+            ServiceUtils.requestSystemExit(ExitCode.INVALID_INVOCATION.getValue());
+        }
+    }
+
+    /** addresses: host:port, several separated by |. */
+    private static boolean isLoopback(String addresses) {
+        for (String address : addresses.split("\\|")) {
+            try {
+                String host = address.substring(0, address.lastIndexOf(':'));
+                if (!InetAddress.getByName(host).isLoopbackAddress()) {
+                    return false;
+                }
+            } catch (UnknownHostException | IndexOutOfBoundsException e) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     @Override
     public void register(ZKMBeanInfo bean, ZKMBeanInfo parent) throws JMException {
         try {
             delegate.register(bean, parent);
         } finally {
+            if (bean instanceof RemotePeerBean && parent instanceof QuorumBean) {
+                refuseInsecureQuorum((RemotePeerBean) bean, (QuorumBean) parent);
+            }
             look(bean);
         }
     }

@@ -22,6 +22,9 @@ final class GroupkeeperNative {
     /** {@link #requests} and {@link #reply}: an error after which the connection must be closed. */
     static final long FAILED = Long.MIN_VALUE;
 
+    /** {@link #reply}: set in its result when something stored couldn't be decrypted. */
+    static final long DECRYPT_FAILED = 1L << 32;
+
     private static boolean loaded;
 
     private GroupkeeperNative() {
@@ -124,7 +127,7 @@ final class GroupkeeperNative {
      */
     static native long requests(long session, long worker, long in, int inLength, long out, int outLength);
 
-    /** gk_session_reply: bytes produced; or minus the length that the output needs; or {@link #FAILED}. */
+    /** gk_session_reply: bytes produced, perhaps with {@link #DECRYPT_FAILED}; or minus the length that the output needs; or {@link #FAILED}. */
     static native long reply(long session, long worker, long in, int inLength, long out, int outLength);
 
     /** gk_sequence_resolve: u32 length of the path, path, payload; or null when it isn't ours. */

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.zookeeper.metrics.MetricsContext;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,6 +26,8 @@ final class GroupkeeperRuntime {
     final GroupkeeperConfig config;
     final long codec;
     private volatile boolean keyringConfirmed;
+    private static final long WARN_EVERY_NS = 10_000_000_000L;
+    private final AtomicLong lastWarning = new AtomicLong();
 
     /** The native worker of an event loop; native contexts belong to one thread. */
     final FastThreadLocal<Long> worker = new FastThreadLocal<Long>() {
@@ -95,17 +98,20 @@ final class GroupkeeperRuntime {
     }
 
     /**
-     * Whether the tree that this server holds was written under this keyring. Looked at until a first name of the tree tells; an empty tree
-     * says nothing, and a leader with another keyring then refuses what this server forwards.
+     * Whether the tree that this server holds was written under this keyring. Looked at, with each packet, until a first name of the tree
+     * tells; an empty tree says nothing, and a leader with another keyring refuses what this server forwards meanwhile.
      */
     boolean keyringFits(ZooKeeperServer zks) {
-        if (keyringConfirmed) {
+        if (keyringConfirmed || zks == null || !zks.isRunning()) {
             return true;
         }
         DataNode root = zks.getZKDatabase().getDataTree().getNode("/");
         String[] names;
         synchronized (root) {
             Set<String> children = root.getChildren();
+            if (children.size() == 1) {
+                return true;
+            }
             names = children.stream().filter(c -> !c.equals("zookeeper")).limit(16).toArray(String[]::new);
         }
         if (names.length == 0) {
@@ -118,6 +124,17 @@ final class GroupkeeperRuntime {
             }
         }
         return false;
+    }
+
+    /** Says, at most every ten seconds, that something stored couldn't be decrypted. */
+    void warnOfDecryptFailures(java.net.SocketAddress client) {
+        long now = System.nanoTime();
+        long last = lastWarning.get();
+        if ((last == 0 || now - last > WARN_EVERY_NS) && lastWarning.compareAndSet(last, now)) {
+            LOG.warn("Groupkeeper: stored names or payloads can't be decrypted, {} so far, the last in a reply to {} (hint: somebody changed the data on"
+                + " disk, or another keyring wrote it; what was asked for got DATAINCONSISTENCY or was left out)",
+                counter(COUNTERS.indexOf("gk_decrypt_failures")), client);
+        }
     }
 
     private void registerMetrics() {
