@@ -21,7 +21,7 @@ class Generator:
         self.strange = rng.choice((0.02, 0.1, 0.4))
         self.odd = rng.choice((0.0, 0.02, 0.08))
         self.calm = rng.random() < 0.3              # an episode of plain use only
-        self.burst = 1 if quota else rng.choice((1, 4, 12, 40))
+        self.burst = 1 if quota else rng.choice((2, 10, 30, 60, 60, 120))
         table = [
             (14, self.create), (4, self.create2), (2, self.container), (2, self.ttl), (5, self.delete), (1, self.delete_container),
             (8, self.exists), (10, self.get_data), (9, self.set_data), (3, self.get_acl), (2, self.set_acl), (6, self.get_children),
@@ -143,7 +143,7 @@ class Generator:
         if self.backlog:
             return [self.backlog.pop(0)]
         s = int(rng.random() * self.sessions)
-        size = 1 if self.burst == 1 else 1 + int(rng.random() ** 2 * self.burst)
+        size = 1 if self.burst == 1 else 1 + int(rng.random() ** 1.5 * self.burst)
         out = []
         while len(out) < size:
             make = rng.choices(self.makers, cum_weights=self.weights)[0]
@@ -343,7 +343,7 @@ class Generator:
 
     def bad_frame(self):
         rng = self.rng
-        return {'op': 'raw', 'bytes': [rng.choice(('ffffffff', '80000000', '00100000', '7fffffff', '00000000', '0000000700000001000000', '00000004ffffffff'))],
+        return {'op': 'raw', 'bytes': [rng.choice(('ffffffff', '80000000', '00100000', '7fffffff', '0000000700000001000000', '00000004ffffffff'))],
                 'c': 1}, ALONE
 
     # ---- the tree's fixed places

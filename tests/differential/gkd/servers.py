@@ -29,7 +29,7 @@ def super_digest():
     return 'super:' + base64.b64encode(hashlib.sha1(SUPERUSER.encode()).digest()).decode()
 
 
-def settings(enforce_quota=False, container_ms=3600000, tick=400, extra=()):
+def settings(enforce_quota=False, container_ms=3600000, tick=100, extra=()):
     """The zoo.cfg keys and JVM options that both servers get. Nothing may happen by the clock alone while operations are
     compared, so containers are reaped only where a case asks for it; sessions can be short enough to wait for."""
     keys = {
