@@ -39,7 +39,7 @@ gk_err gk_codec_new(gk_codec **out, gk_keyring *kr, const gk_options *o)
 {
     gk_err e = GK_OK;
     gk_random *rnd = NULL;
-    uint8_t seed[16];
+    uint8_t seed[32];
     gk_codec *c = calloc(1, sizeof *c);
     if (!c)
         return GK_ERR_NOMEM;
@@ -51,7 +51,8 @@ gk_err gk_codec_new(gk_codec **out, gk_keyring *kr, const gk_options *o)
         goto out;
     if ((e = gk_random_new(&rnd)) != GK_OK || (e = gk_random_fill(rnd, seed, sizeof seed)) != GK_OK)
         goto out;
-    e = gk_cache_new(&c->cache, o->path_cache_bytes, seed);
+    if ((e = gk_cache_new(&c->paths, o->path_cache_bytes / 2, seed)) == GK_OK)
+        e = gk_cache_new(&c->names, o->path_cache_bytes / 2, seed + 16);
 out:
     gk_random_free(rnd);
     gk_wipe(seed, sizeof seed);
@@ -66,7 +67,8 @@ void gk_codec_free(gk_codec *c)
 {
     if (!c)
         return;
-    gk_cache_free(c->cache);
+    gk_cache_free(c->paths);
+    gk_cache_free(c->names);
     gk_keyring_free(c->keyring);
     free(c->prefix_text);
     free(c);

@@ -40,7 +40,8 @@ typedef struct gk_worker gk_worker;
 
 struct gk_codec {
     gk_keyring *keyring;
-    gk_cache *cache;
+    gk_cache *paths; /* client's path -> gk_node | stored path */
+    gk_cache *names; /* parent's tag | stored component -> tag | client's component */
     size_t max_request, max_stored;
     bool undecryptable_fails;
     gk_bytes prefixes[GK_MAX_PREFIXES];

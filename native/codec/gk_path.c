@@ -143,7 +143,7 @@ gk_err gk_child_encrypt(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes na
         write_token(out, sealed, name.n + GK_SIV_TAG);
     if (!plain && out->err == GK_OK) {
         gk_bytes token = {out->p + at, out->len - at};
-        gk_cache_put(w->codec->cache, (gk_bytes){node->child_tag, GK_SIV_TAG}, token, (gk_bytes){sealed, GK_SIV_TAG}, name);
+        gk_cache_put(w->codec->names, (gk_bytes){node->child_tag, GK_SIV_TAG}, token, (gk_bytes){sealed, GK_SIV_TAG}, name);
     }
     node_become(node, kind, prefixes, sealed);
     if (kind == GK_KIND_QUOTA_ROOT) /* below it, names are those of the tree that it mirrors */
@@ -204,7 +204,7 @@ static bool cache_load(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes pat
 {
     uint8_t value[sizeof *node + 4 * CACHED_PATH_MAX];
     size_t n;
-    if (path.n > CACHED_PATH_MAX || !gk_cache_get(w->codec->cache, path, (gk_bytes){NULL, 0}, value, sizeof value, &n))
+    if (path.n > CACHED_PATH_MAX || !gk_cache_get(w->codec->paths, path, (gk_bytes){NULL, 0}, value, sizeof value, &n))
         return false;
     memcpy(node, value, sizeof *node);
     gk_writer_put(out, value + sizeof *node, n - sizeof *node);
@@ -216,7 +216,7 @@ static void cache_store(gk_worker *w, const gk_writer *out, size_t from, const g
     size_t n = out->len - from;
     if (out->err != GK_OK || node->kind == GK_KIND_BAD || path.n > CACHED_PATH_MAX || n > 4 * CACHED_PATH_MAX)
         return;
-    gk_cache_put(w->codec->cache, path, (gk_bytes){NULL, 0}, (gk_bytes){(const uint8_t *)node, sizeof *node}, (gk_bytes){out->p + from, n});
+    gk_cache_put(w->codec->paths, path, (gk_bytes){NULL, 0}, (gk_bytes){(const uint8_t *)node, sizeof *node}, (gk_bytes){out->p + from, n});
 }
 
 /* load_ancestor starts out and node at the nearest cached ancestor of path, else at the root, and returns how many bytes of path that covers. */
@@ -316,7 +316,7 @@ static bool known_token(gk_worker *w, gk_writer *out, gk_node *child, const gk_n
 {
     uint8_t value[GK_SIV_TAG + 1024];
     size_t n;
-    if (!gk_cache_get(w->codec->cache, (gk_bytes){node->child_tag, GK_SIV_TAG}, token, value, sizeof value, &n))
+    if (!gk_cache_get(w->codec->names, (gk_bytes){node->child_tag, GK_SIV_TAG}, token, value, sizeof value, &n))
         return false;
     gk_bytes name = {value + GK_SIV_TAG, n - GK_SIV_TAG};
     if (child) {
@@ -356,7 +356,7 @@ gk_err gk_child_decrypt(gk_worker *w, gk_writer *out, gk_node *child, const gk_n
     kind = child_kind(w->codec, node, name, &plain, &prefixes);
     if (plain) /* a sealed form of a name that must be plain is nobody's */
         return GK_ERR_AUTH;
-    gk_cache_put(w->codec->cache, (gk_bytes){node->child_tag, GK_SIV_TAG}, token, (gk_bytes){tag, GK_SIV_TAG}, name);
+    gk_cache_put(w->codec->names, (gk_bytes){node->child_tag, GK_SIV_TAG}, token, (gk_bytes){tag, GK_SIV_TAG}, name);
     gk_writer_put(out, name.p, name.n);
     if (child) {
         *child = *node;
