@@ -12,7 +12,7 @@ die() {
     exit 1
 }
 
-# retry COMMAND...: networks fail; four attempts, each a little later, and the output of the failed ones is shown.
+# retry COMMAND...: networks fail; four attempts, each a little later. The output is shown when the last one failed.
 retry() {
     local attempt log
     log=$(mktemp)
@@ -21,9 +21,9 @@ retry() {
             rm -f "$log"
             return 0
         fi
-        tail -n 15 "$log" >&2
-        [ "$attempt" = 4 ] || sleep $((attempt * 5))
+        [ "$attempt" = 4 ] || { say "$1 failed; attempt $((attempt + 1)) of 4 in $((attempt * 5)) s" && sleep $((attempt * 5)); }
     done
+    head -n 15 "$log" >&2
     rm -f "$log"
     return 1
 }
