@@ -9,6 +9,7 @@
 #include "../../native/codec/gk_limits.h"
 #include "../../native/codec/gk_sequence.h"
 #include "../../native/codec/gk_session.h"
+#include "../../native/crypto/gk_arena.h"
 
 #define GK_JNI_ABI 1
 #define GK_JNI_FAILED INT64_MIN
@@ -44,6 +45,22 @@ ENTRY(jint, abi)(JNIEnv *env, jclass cls)
     (void)env;
     (void)cls;
     return GK_JNI_ABI;
+}
+
+ENTRY(jboolean, arena)(JNIEnv *env, jclass cls, jboolean lock)
+{
+    (void)env;
+    (void)cls;
+    return gk_arena_install(lock) == GK_OK ? JNI_TRUE : JNI_FALSE;
+}
+
+ENTRY(void, arenaStats)(JNIEnv *env, jclass cls, jlongArray out)
+{
+    (void)cls;
+    size_t taken, locked;
+    gk_arena_stats(&taken, &locked);
+    jlong v[2] = {(jlong)taken, (jlong)locked};
+    (*env)->SetLongArrayRegion(env, out, 0, 2, v);
 }
 
 ENTRY(jlong, address)(JNIEnv *env, jclass cls, jobject buffer)

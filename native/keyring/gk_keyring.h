@@ -34,6 +34,8 @@ gk_err gk_keyring_seal(const gk_keyring *kr, uint8_t *out, size_t cap, size_t *o
  * there; GK_ERR_IO with errno set. */
 gk_err gk_keyring_save(const gk_keyring *kr, const char *path) GK_MUST_CHECK;
 
+/* gk_keyring_format: the version of the file format that this library writes. */
+uint16_t gk_keyring_format(void);
 /* The 16-byte ids: views into kr. */
 const uint8_t *gk_keyring_ensemble(const gk_keyring *kr);
 const uint8_t *gk_keyring_zone(const gk_keyring *kr);

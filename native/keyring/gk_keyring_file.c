@@ -38,11 +38,11 @@ static gk_err open_checked(int *out, size_t *size, const char *path, char *why, 
             explain(why, why_n, "keyring %s does not exist: create it with gk-admin keyring init, or copy it from another server", path);
             return GK_ERR_NOTFOUND;
         }
-        explain(why, why_n, "keyring %s cannot be opened: %s; run as its owner", path, strerror(saved));
+        explain(why, why_n, "keyring %s cannot be opened (%s): run as its owner", path, strerror(saved));
         return GK_ERR_IO;
     }
     if (fstat(fd, &st) != 0) {
-        explain(why, why_n, "keyring %s cannot be read: %s", path, strerror(errno));
+        explain(why, why_n, "keyring %s cannot be read (%s): check the disk, or restore it from another server", path, strerror(errno));
         (void)close(fd);
         return GK_ERR_IO;
     }
@@ -92,7 +92,7 @@ static void explain_parse(gk_err e, const char *path, char *why, size_t why_n)
     case GK_ERR_AUTH:
         explain(why, why_n, "keyring %s is damaged or was changed (authentication failed): restore it from another server", path);
         break;
-    default: explain(why, why_n, "keyring %s cannot be loaded: %s", path, gk_err_str(e));
+    default: explain(why, why_n, "keyring %s cannot be loaded (%s): free some memory and try again", path, gk_err_str(e));
     }
 }
 
@@ -120,7 +120,7 @@ gk_err gk_keyring_load(gk_keyring **out, const char *path, char *why, size_t why
     }
     e = read_all(fd, buf, GK_KEYRING_FILE_MAX + 1, &n);
     if (e == GK_ERR_IO) {
-        explain(why, why_n, "keyring %s cannot be read: %s", path, strerror(errno));
+        explain(why, why_n, "keyring %s cannot be read (%s): check the disk, or restore it from another server", path, strerror(errno));
         goto free_all;
     }
     if (e == GK_OK)

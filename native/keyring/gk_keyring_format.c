@@ -48,6 +48,11 @@ static void write_header(gk_writer *w, const gk_keyring *kr, const uint8_t dk[GK
     gk_writer_put(w, dk, GK_KEYRING_DK);
 }
 
+uint16_t gk_keyring_format(void)
+{
+    return FORMAT;
+}
+
 static size_t body_size(const gk_keyring *kr)
 {
     size_t n = 0;

@@ -35,7 +35,7 @@ final class GroupkeeperNative {
      *
      * @throws IOException with one line that says what to do
      */
-    static synchronized void load(String override) throws IOException {
+    static synchronized void load(String override, boolean lockMemory) throws IOException {
         if (loaded) {
             return;
         }
@@ -51,6 +51,9 @@ final class GroupkeeperNative {
         }
         if (abi() != ABI) {
             throw new IOException("the native library is of another version than the jar (hint: remove groupkeeper.native)");
+        }
+        if (!arena(lockMemory)) {
+            throw new IOException("the native library's memory is in use already (hint: one class loader alone may hold the plugin)");
         }
         loaded = true;
     }
@@ -92,6 +95,12 @@ final class GroupkeeperNative {
     }
 
     static native int abi();
+
+    /** gk_arena_install. */
+    static native boolean arena(boolean lock);
+
+    /** gk_arena_stats: bytes taken, bytes locked. */
+    static native void arenaStats(long[] out);
 
     /** The address of a direct buffer's first byte, 0 when it has none. */
     static native long address(ByteBuffer direct);

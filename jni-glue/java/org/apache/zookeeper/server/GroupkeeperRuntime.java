@@ -45,6 +45,7 @@ final class GroupkeeperRuntime {
     private GroupkeeperRuntime(GroupkeeperConfig config) throws IOException {
         this.config = config;
         this.codec = open(config);
+        checkLocked();
         LOG.info("Groupkeeper: names and payloads are encrypted under keyring {} (fingerprint {}); requests up to {} bytes, stored up to {}",
             config.keyring, GroupkeeperNative.fingerprint(codec), GroupkeeperLimits.MAX_REQUEST, GroupkeeperLimits.MAX_STORED);
     }
@@ -52,7 +53,7 @@ final class GroupkeeperRuntime {
     static synchronized GroupkeeperRuntime get() throws IOException {
         GroupkeeperConfig config = new GroupkeeperConfig();
         GroupkeeperSelfCheck.run(config.allowUntested);
-        GroupkeeperNative.load(config.nativeLibrary);
+        GroupkeeperNative.load(config.nativeLibrary, !config.lockMemory.equals("off"));
         GroupkeeperRuntime r = RUNTIMES.get(config.codecKey());
         if (r == null) {
             r = new GroupkeeperRuntime(config);
@@ -86,6 +87,22 @@ final class GroupkeeperRuntime {
                 throw new IOException("interrupted while waiting for " + config.keyring, e);
             }
         }
+    }
+
+    /** Keys lie in memory of their own, which should never reach a swap device. */
+    private void checkLocked() throws IOException {
+        GroupkeeperNative.workerFree(newWorker()); // so that what a connection needs is in the figures
+        long[] bytes = new long[2];
+        GroupkeeperNative.arenaStats(bytes);
+        if (config.lockMemory.equals("off") || bytes[1] == bytes[0]) {
+            return;
+        }
+        String text = (bytes[0] - bytes[1]) + " of " + bytes[0] + " bytes of key memory can't be locked in RAM (hint: LimitMEMLOCK=infinity in the"
+            + " systemd unit, or ulimit -l; encrypted swap, or none; groupkeeper.lock-memory=off says that it doesn't matter)";
+        if (config.lockMemory.equals("require")) {
+            throw new IOException(text);
+        }
+        LOG.warn("Groupkeeper: {}", text);
     }
 
     /** A worker for the calling thread's own use; free it by {@link GroupkeeperNative#workerFree}. */
