@@ -1,9 +1,10 @@
 # Fuzz targets: each tests/fuzz/fuzz_x.c has its corpus in tests/fuzz/corpus/x/. `fuzz-replay` runs the corpora with gcc and no engine, in every
-# test run; `fuzz` runs libFuzzer under clang for FUZZ_SECONDS a target, beginning with the corpus (T=x: that target alone).
-FUZZ_SECONDS ?= 60
+# test run; `fuzz` runs libFuzzer under clang for FUZZ_SECONDS a target, or FUZZ_BUDGET seconds for all together, beginning with the corpus.
+# T=x: that target alone.
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_NAMES := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%)
 FUZZ_RUN = $(or $(T),$(FUZZ_NAMES))
+FUZZ_SECONDS ?= $(if $(FUZZ_BUDGET),$(shell expr $(FUZZ_BUDGET) / $(words $(FUZZ_RUN))),60)
 FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 FUZZ_B := $(B)/fuzz
 FUZZ_NATIVE := $(NATIVE_SRC:%.c=$(FUZZ_B)/obj/%.o)
@@ -13,7 +14,9 @@ FUZZ_REPLAY_OBJ := $(FUZZ_SRC:%.c=$(B)/obj/%.o) $(B)/obj/tests/fuzz/replay.o
 
 .PHONY: fuzz fuzz-build fuzz-replay
 fuzz-replay: $(FUZZ_RUN:%=$(FUZZ_B)/fuzz_%-replay)
-	$(Q)for t in $(FUZZ_RUN); do printf '  %-6s %s: ' REPLAY $$t; $(FUZZ_B)/fuzz_$$t-replay tests/fuzz/corpus/$$t || exit 1; done
+	$(Q)good=0; bad=0; for t in $(FUZZ_RUN); do printf '  %-6s %s: ' REPLAY $$t; \
+	  if $(FUZZ_B)/fuzz_$$t-replay tests/fuzz/corpus/$$t; then good=$$((good + 1)); else bad=$$((bad + 1)); fi; done; \
+	  echo "fuzz-replay: $$good passed, $$bad failed, 0 skipped"; [ $$bad = 0 ]
 
 $(FUZZ_B)/fuzz_%-replay: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(NATIVE_LIB)
 	@mkdir -p $(@D)
