@@ -176,9 +176,10 @@ class Namespaces(unittest.TestCase):
         self.assertEqual(json.loads(sandbox.run("heal", "--json").stdout), {"healed": [old]})
         sandbox.wait(lambda servers: servers[old - 1]["mode"] == "follower" and servers[old - 1]["state"] == "running")
         sandbox.run("stop")
-        tag = [line for line in subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.splitlines()
-               if subprocess.run(["ip", "-n", line.split()[0], "addr"], capture_output=True, text=True, check=False).stdout.count(host)]
-        self.assertEqual(tag, [], "stop removes the namespaces")
+        names = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.split()
+        addresses = [subprocess.run(["nsenter", f"--net=/run/netns/{name}", "ip", "addr"], capture_output=True, text=True, check=False).stdout
+                     for name in names if name.startswith("gk")]
+        self.assertFalse(any(host + "/" in text for text in addresses), "stop removes the namespaces")
 
 
 class Environment(unittest.TestCase):

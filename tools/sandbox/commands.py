@@ -12,8 +12,6 @@ import time
 from . import SandboxError, net, probe, process, runtime, tls, zoocfg
 from .model import LAYOUT, PER_START, Ensemble, Options
 
-PORT_SPAN = 500
-
 
 def _usage(text, hint):
     return SandboxError("USAGE", text, hint, 2)
@@ -34,7 +32,7 @@ def _bindable(host, port):
 def _pick_base_port(ensemble):
     """Below the kernel's range of outgoing ports, so that no client's connection can sit on one of ours."""
     for _ in range(100):
-        ensemble.options.base_port = random.randrange(12000, 31500, PORT_SPAN)
+        ensemble.options.base_port = random.randrange(12000, 31500)
         if all(_bindable("127.0.0.1", port) for server in ensemble.members for port in server.ports):
             return
     raise SandboxError("NOPORTS", "no free range of ports found", "give --base-port")
@@ -70,6 +68,7 @@ def _prepare(ensemble, fresh_layout):
     if ensemble.options.netns:
         if not ensemble.net:
             ensemble.use_net(net.free_subnet(ensemble.dir))
+            ensemble.save()
         ensemble.net.up([server.id for server in ensemble.members])
     else:
         ensemble.net = None
@@ -197,7 +196,7 @@ def _signal(args, number, word):
     if pid is None:
         raise SandboxError("NOTRUNNING", f"server {server.id} does not run", f"gk-sandbox restart --dir {args.dir} {server.id}")
     if number == signal.SIGKILL:
-        while process.pid_of(server) == pid:
+        while not process.is_gone(pid):
             time.sleep(0.01)
     print(f"server {server.id}: {word}, pid {pid}")
 

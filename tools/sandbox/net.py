@@ -12,15 +12,24 @@ import subprocess
 from . import SandboxError
 
 
-def _ip(*args, namespace=None, check=True):
-    command = ["ip"] + (["-n", namespace] if namespace else []) + [str(a) for a in args]
+def enter(namespace):
+    """What goes before a command. Not `ip netns exec`, nor `ip -n`: these remount /sys, which fails in a chroot."""
+    return ["nsenter", f"--net=/run/netns/{namespace}", "--"]
+
+
+def _run(command, namespace, check):
+    command = (enter(namespace) if namespace else []) + [str(a) for a in command]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise SandboxError("NOIP", f"ip can't be run: {error}", "run 'make deps'") from error
+        raise SandboxError("NOIP", f"{command[0]} can't be run: {error}", "run 'make deps'") from error
     if check and done.returncode:
         raise SandboxError("NETNS", f"'{' '.join(command)}' failed: {done.stderr.strip()}", "namespaces need root and veth in the kernel")
     return done.stdout
+
+
+def _ip(*args, namespace=None, check=True):
+    return _run(["ip", *args], namespace, check)
 
 
 def free_subnet(directory):
@@ -46,6 +55,8 @@ class Network:
         self.clients, self.quorum = ipaddress.ip_network(subnet).subnets(new_prefix=24)
         self.hub = f"{self.tag}-hub"
 
+    enter = staticmethod(enter)
+
     def namespace(self, ident):
         return f"{self.tag}-{ident}"
 
@@ -66,13 +77,19 @@ class Network:
         if os.geteuid() != 0:
             raise SandboxError("NOROOT", "--netns needs root", "run as root, or without --netns")
         there = self._existing()
-        if self.hub not in there:
-            _ip("netns", "add", self.hub)
-            _ip("link", "set", "lo", "up", namespace=self.hub)
-            subprocess.run(["ip", "netns", "exec", self.hub, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"], check=True)
-        for ident in idents:
-            if self.namespace(ident) not in there:
-                self._add(ident)
+        try:
+            if self.hub not in there:
+                _ip("netns", "add", self.hub)
+                _ip("link", "set", "lo", "up", namespace=self.hub)
+                _run(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"], self.hub, True)
+            for ident in idents:
+                if self.namespace(ident) not in there:
+                    self._add(ident)
+        except SandboxError:
+            for name in self._existing() - there:  # half a network helps nobody
+                if name.startswith(self.tag):
+                    _ip("netns", "del", name, check=False)
+            raise
 
     def _add(self, ident):
         inside = self.namespace(ident)

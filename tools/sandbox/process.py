@@ -25,12 +25,26 @@ def pid_of(server):
     return pid if str(server.cfg) in _cmdline(pid) else None
 
 
-def is_paused(pid):
+def _state(pid):
+    """The kernel's letter for the process, or "" when there is none."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as handle:
-            return handle.read().rpartition(b")")[2].split()[0] == b"T"
+            return handle.read().rpartition(b")")[2].split()[0].decode()
     except OSError:
-        return False
+        return ""
+
+
+def is_paused(pid):
+    return _state(pid) == "T"
+
+
+def is_gone(pid):
+    """True once the process holds no port any more. Its command line vanishes before its sockets do, and its first thread may be a
+    zombie before the others have ended."""
+    try:
+        return _state(pid) in ("", "Z", "X") and len(os.listdir(f"/proc/{pid}/task")) <= 1
+    except OSError:
+        return True
 
 
 def signal_server(server, number):
@@ -70,7 +84,7 @@ def end(servers, grace=10.0):
     deadline = time.monotonic() + grace
     killed = False
     while waiting:
-        waiting = {server: pid for server, pid in waiting.items() if pid_of(server) is not None}
+        waiting = {server: pid for server, pid in waiting.items() if not is_gone(pid)}
         if waiting and not killed and time.monotonic() > deadline:
             killed = True
             for server in waiting:

@@ -69,7 +69,7 @@ def plugin_properties(ensemble):
 
 def server_command(server):
     ensemble = server.ensemble
-    enter = ["ip", "netns", "exec", ensemble.net.namespace(server.id)] if ensemble.net else []
+    enter = ensemble.net.enter(ensemble.net.namespace(server.id)) if ensemble.net else []
     options = ensemble.options.jvm or ["-Xmx512m"]
     return enter + [java(), *options, f"-Dlogback.configurationFile={server.dir / 'logback.xml'}",
                     "-cp", classpath(ensemble, server.plugin), MAIN, str(server.cfg)]
