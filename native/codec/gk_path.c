@@ -154,8 +154,8 @@ gk_err gk_child_encrypt(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes na
 /* encrypt_bad writes the stored form of a component that no node can have, and makes *node a bad one. */
 static gk_err encrypt_bad(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes name, bool has_nul)
 {
-    gk_writer_u8(out, GK_MARK_BAD);
-    if (name.n > 0) {
+    if (name.n > 0) { /* an empty one is its own mark */
+        gk_writer_u8(out, GK_MARK_BAD);
         size_t cap = name.n * 3;
         uint8_t *p = gk_worker_scratch(w, 2 * cap + GK_SIV_TAG);
         if (!p)
@@ -290,15 +290,16 @@ static gk_err open_token(gk_worker *w, gk_bytes *name, uint8_t tag[GK_SIV_TAG], 
     return GK_OK;
 }
 
+/* decrypt_bad: a component that no node can have, as encrypt_bad wrote it; *child may be NULL. */
 static gk_err decrypt_bad(gk_worker *w, gk_writer *out, gk_node *child, const gk_node *node, gk_bytes token)
 {
     gk_bytes name = {NULL, 0};
     uint8_t tag[GK_SIV_TAG];
-    token = (gk_bytes){token.p + 1, token.n - 1};
-    if (token.n > 0 && token.p[token.n - 1] == 0)
-        token.n--;
     memcpy(tag, node->child_tag, GK_SIV_TAG);
     if (token.n > 0) {
+        token = (gk_bytes){token.p + 1, token.n - 1};
+        if (token.n > 0 && token.p[token.n - 1] == 0)
+            token.n--;
         gk_err e = open_token(w, &name, tag, node, token);
         if (e != GK_OK)
             return e;
@@ -380,7 +381,8 @@ gk_err gk_path_decrypt(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes sto
         if (!first)
             gk_writer_u8(out, '/');
         gk_node child;
-        gk_err e = gk_child_decrypt(w, out, &child, node, (gk_bytes){stored.p + start, end - start});
+        gk_bytes token = {stored.p + start, end - start};
+        gk_err e = token.n == 0 ? decrypt_bad(w, out, &child, node, token) : gk_child_decrypt(w, out, &child, node, token);
         if (e != GK_OK)
             return e;
         *node = child;

@@ -1,6 +1,7 @@
 /* gk_path: paths to and from their stored form. Each component becomes base64url(AES-256-SIV(K_name, AD = parent's tag, component)), see
  * docs/FORMAT.md, "Names". A component that no node can have is sealed too, behind a \u0002 that stock ZooKeeper rejects wherever
- * it rejects such a component (a NUL at its end where it had one), so errors stay stock's and nothing is stored or logged in clear. */
+ * it rejects such a component (a NUL at its end where it had one), so errors stay stock's and nothing is stored or logged in clear. An
+ * empty component stays empty. */
 #ifndef GK_PATH_H
 #define GK_PATH_H
 

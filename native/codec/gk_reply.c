@@ -9,6 +9,7 @@
 
 #define XID_EVENT (-1)
 #define XID_PING (-2)
+#define XID_NONE 0 /* the answer to a createSession is a ConnectResponse, whose first field is 0; no request goes on under that xid */
 #define DATAINCONSISTENCY (-3)
 #define RESULT_ERROR (-1) /* the type of a multi's failed part */
 
@@ -136,7 +137,8 @@ static gk_err write_ephemerals(gk_worker *w, gk_writer *out, gk_reader *r, const
 
 static gk_err write_fields(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p, const char *spec, const gk_node *node)
 {
-    int64_t length = -1;
+    int64_t length = p->length;
+    size_t at = out->len;
     gk_bytes raw;
     gk_blob blob;
     gk_node found = *node;
@@ -151,6 +153,10 @@ static gk_err write_fields(gk_worker *w, gk_writer *out, gk_reader *r, const gk_
             break;
         case 'D':
             e = write_payload(w, out, r, node, &length);
+            break;
+        case 'd':
+            e = write_payload(w, out, r, node, &length);
+            out->len = at;
             break;
         case 'N':
             e = write_children(w, out, r, node);
@@ -262,11 +268,12 @@ static gk_err write_reply(gk_worker *w, gk_writer *out, const gk_pending *p, uin
     gk_jute_put_i32(out, p->client_xid);
     gk_writer_u64(out, zxid);
     gk_jute_put_i32(out, err);
-    if (err != 0 || r->n == 0)
+    bool multi = p->op && p->op->reply[0] == 'M'; /* a failing multiRead has its results so far behind the error */
+    if ((err != 0 && !multi) || r->n == 0)
         return GK_OK;
     gk_err e = GK_ERR_MALFORMED;
     if (p->op)
-        e = p->op->reply[0] == 'M' ? write_multi(w, out, r, p) : write_fields(w, out, r, p, p->op->reply, &p->node);
+        e = multi ? write_multi(w, out, r, p) : write_fields(w, out, r, p, p->op->reply, &p->node);
     if (e == GK_ERR_NOMEM || e == GK_ERR_CRYPTO || e == GK_OK)
         return e;
     gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
@@ -306,6 +313,13 @@ static gk_err reply_body(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes b
     if (xid == XID_PING) {
         gk_writer_put(out, header.p, header.n);
         return gk_reader_end(&r);
+    }
+    if (xid == XID_NONE) {
+        gk_pending p;
+        if (!gk_session_take_created(s, &p))
+            return GK_ERR_STATE;
+        gk_pending_clear(&p);
+        return gk_handshake_reply(w, out, body);
     }
     if (xid != XID_EVENT)
         return answer(s, w, out, xid, zxid, err, &r);

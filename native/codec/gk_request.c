@@ -289,6 +289,18 @@ static int32_t own_xid(gk_session *s)
     return s->next_xid--;
 }
 
+/* need_length: the length of a zookeeper_stats node's text doesn't follow from the stored one. A setData knows it; an exists asks for the
+ * data (a watch needs the real exists: getData sets none where there is no node). */
+static void need_length(gk_writer *out, gk_pending *p, const record *rec, size_t type_at)
+{
+    if (p->op->type == GK_OP_SET_DATA) {
+        p->length = (int64_t)rec->f[1].blob.b.n;
+    } else if (p->op->type == GK_OP_EXISTS && rec->f[1].raw.p[0] == 0) {
+        gk_writer_patch_u32(out, type_at, GK_OP_GET_DATA);
+        p->op = gk_opcode_exists_by_data();
+    }
+}
+
 gk_err gk_request_rewrite(gk_session *s, gk_worker *w, gk_writer *out, gk_pending *p, gk_bytes body)
 {
     gk_reader r = gk_reader_of(body.p, body.n);
@@ -297,6 +309,7 @@ gk_err gk_request_rewrite(gk_session *s, gk_worker *w, gk_writer *out, gk_pendin
     gk_err e;
     if ((e = gk_jute_i32(&r, &p->client_xid)) != GK_OK || (e = gk_jute_i32(&r, &type)) != GK_OK)
         return e;
+    p->length = -1;
     rec.op = p->op = gk_codec_refuses(s->codec, type) ? NULL : gk_opcode_find(type);
     if (type == GK_OP_PING && p->op) {
         write_header(out, p->client_xid, type);
@@ -321,5 +334,10 @@ gk_err gk_request_rewrite(gk_session *s, gk_worker *w, gk_writer *out, gk_pendin
         return write_multi(w, out, p, rest);
     if (type == GK_OP_GET_EPHEMERALS && (e = keep_prefix(p, rec.f[0].blob)) != GK_OK)
         return e;
-    return write_record(w, out, &rec, &p->node);
+    size_t type_at = out->len - 4;
+    if ((e = write_record(w, out, &rec, &p->node)) != GK_OK)
+        return e;
+    if (p->node.kind == GK_KIND_STATS)
+        need_length(out, p, &rec, type_at);
+    return GK_OK;
 }

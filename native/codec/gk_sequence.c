@@ -45,7 +45,8 @@ gk_err gk_sequence_mark(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes *c
     if (!gk_path_parent(path, &parent, &prefix))
         return gk_path_encrypt(w, out, node, path);
     gk_name_class class = gk_name_classify(prefix);
-    if (class == GK_NAME_INVALID || class == GK_NAME_NUL)
+    bool below_empty = path.n > 1 && prefix.p == path.p + 2 && path.p[0] == '/'; /* "//x": its parent is "/", but no number makes it valid */
+    if (class == GK_NAME_INVALID || class == GK_NAME_NUL || below_empty)
         return gk_path_encrypt(w, out, node, path);
     if (parent.n > 1) {
         gk_err e = gk_path_encrypt(w, out, node, parent);

@@ -62,17 +62,34 @@ gk_err gk_session_push(gk_session *s, const gk_pending *p)
     return GK_OK;
 }
 
+static void remove_at(gk_session *s, size_t i, gk_pending *out)
+{
+    *out = *slot(s, i);
+    for (; i > 0; i--) /* mostly none: replies come in order */
+        *slot(s, i) = *slot(s, i - 1);
+    s->head = (s->head + 1) & (s->cap - 1);
+    s->n--;
+}
+
 bool gk_session_take(gk_session *s, int32_t server_xid, gk_pending *out)
 {
     for (size_t i = 0; i < s->n; i++) {
-        if (slot(s, i)->server_xid != server_xid)
-            continue;
-        *out = *slot(s, i);
-        for (; i > 0; i--) /* mostly none: replies come in order */
-            *slot(s, i) = *slot(s, i - 1);
-        s->head = (s->head + 1) & (s->cap - 1);
-        s->n--;
-        return true;
+        if (slot(s, i)->server_xid == server_xid) {
+            remove_at(s, i, out);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool gk_session_take_created(gk_session *s, gk_pending *out)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const gk_opcode *op = slot(s, i)->op;
+        if (op && op->type == GK_OP_CREATE_SESSION) {
+            remove_at(s, i, out);
+            return true;
+        }
     }
     return false;
 }

@@ -10,6 +10,7 @@ typedef struct gk_pending {
     int32_t client_xid, server_xid;
     const gk_opcode *op; /* NULL: refused, the reply is an error without a body */
     gk_node node;        /* of the request's path */
+    int64_t length;      /* of the plaintext payload, where the request tells; else -1 */
     gk_node *parts;      /* multi: of each part's path; owned */
     uint32_t n_parts;
     uint8_t *prefix;     /* getEphemerals: the prefix asked for; owned */
@@ -33,6 +34,8 @@ gk_err gk_session_push(gk_session *s, const gk_pending *p) GK_MUST_CHECK;
 /* gk_session_take removes the first request with this server_xid; false when there is none. The caller clears *out. */
 bool gk_session_take(gk_session *s, int32_t server_xid, gk_pending *out);
 
+/* gk_session_take_created removes the first createSession, whose answer has no xid. */
+bool gk_session_take_created(gk_session *s, gk_pending *out);
 /* gk_session_unread puts a request back that gk_session_take gave, at the head. */
 gk_err gk_session_unread(gk_session *s, const gk_pending *p) GK_MUST_CHECK;
 

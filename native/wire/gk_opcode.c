@@ -32,6 +32,7 @@ static const gk_opcode TABLE[] = {
     {GK_OP_SET_WATCHES2, "setWatches2", "lVVVVV", "", false, false},
     {GK_OP_ADD_WATCH, "addWatch", "Pi", "i", false, false},
     {GK_OP_WHO_AM_I, "whoAmI", "", "*", false, false},
+    {GK_OP_CREATE_SESSION, "createSession", "i", "", false, false},
     {GK_OP_CLOSE_SESSION, "closeSession", "", "", false, false},
 };
 
@@ -41,6 +42,12 @@ const gk_opcode *gk_opcode_find(int32_t type)
         if (TABLE[i].type == type)
             return &TABLE[i];
     return NULL;
+}
+
+const gk_opcode *gk_opcode_exists_by_data(void)
+{
+    static const gk_opcode row = {GK_OP_EXISTS, "exists", "Pb", "ds", false, false};
+    return &row;
 }
 
 bool gk_opcode_creates(int32_t type)

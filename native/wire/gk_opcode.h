@@ -37,6 +37,7 @@ typedef enum gk_op {
     GK_OP_SET_WATCHES2 = 105,
     GK_OP_ADD_WATCH = 106,
     GK_OP_WHO_AM_I = 107,
+    GK_OP_CREATE_SESSION = -10,
     GK_OP_CLOSE_SESSION = -11,
     GK_OP_ERROR = -1
 } gk_op;
@@ -47,6 +48,7 @@ typedef enum gk_op {
  *   A ACL vector, passed as it is       S string, passed as it is
  *   V vector of paths (watches)         s Stat of the node P
  *   p path of an existing node, decrypted (reply)        N names of P's children (reply)
+ *   d payload of P, read for its length alone (reply)
  *   E string prefix of paths (request); paths, filtered by it (reply)
  *   C the payload of /zookeeper/config: plain            * everything up to the end, passed as it is
  *   M a multi's records */
@@ -61,6 +63,8 @@ typedef struct gk_opcode {
 
 /* gk_opcode_find: the row of a type, or NULL when it is not allowed. Thread-safe, a short loop. */
 const gk_opcode *gk_opcode_find(int32_t type);
+/* gk_opcode_exists_by_data: the row of an exists that is sent on as a getData. */
+const gk_opcode *gk_opcode_exists_by_data(void);
 /* gk_opcode_creates: create, create2, createContainer or createTTL. */
 bool gk_opcode_creates(int32_t type);
 /* gk_flags_sequential: the create flags (CreateMode) that append a sequence number: 2, 3 and 6. */
