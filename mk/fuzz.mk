@@ -10,7 +10,7 @@ FUZZ_B := $(B)/fuzz
 FUZZ_NATIVE := $(NATIVE_SRC:%.c=$(FUZZ_B)/obj/%.o)
 FUZZ_REPLAY_OBJ := $(FUZZ_SRC:%.c=$(B)/obj/%.o) $(B)/obj/tests/fuzz/replay.o
 
-.SECONDARY: $(FUZZ_REPLAY_OBJ) $(FUZZ_NATIVE)
+.SECONDARY: $(FUZZ_REPLAY_OBJ) $(FUZZ_NATIVE) $(FUZZ_SRC:%.c=$(FUZZ_B)/obj/%.o)
 
 .PHONY: fuzz fuzz-build fuzz-replay
 fuzz-replay: $(FUZZ_RUN:%=$(FUZZ_B)/fuzz_%-replay)
@@ -26,9 +26,10 @@ $(FUZZ_B)/fuzz_%-replay: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay
 fuzz-build: $(FUZZ_RUN:%=$(FUZZ_B)/fuzz_%)
 # What libFuzzer finds is kept beside the build; an input worth keeping is copied into the corpus by hand.
 fuzz: fuzz-build
-	$(Q)for t in $(FUZZ_RUN); do mkdir -p $(FUZZ_B)/found/$$t; echo "  FUZZ   $$t: $(FUZZ_SECONDS) s"; \
-	  $(FUZZ_B)/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(FUZZ_B)/found/$$t- -print_final_stats=1 -verbosity=0 \
-	    $(FUZZ_B)/found/$$t tests/fuzz/corpus/$$t || exit 1; done
+	$(Q)for t in $(FUZZ_RUN); do mkdir -p $(FUZZ_B)/found/$$t; printf '  %-6s %s: %s s ' FUZZ $$t $(FUZZ_SECONDS); \
+	  $(FUZZ_B)/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(FUZZ_B)/found/$$t- -print_final_stats=1 \
+	    $(FUZZ_B)/found/$$t tests/fuzz/corpus/$$t >$(FUZZ_B)/$$t.log 2>&1 || { echo; tail -60 $(FUZZ_B)/$$t.log; exit 1; }; \
+	  sed -n 's/^stat::number_of_executed_units: */runs: /p' $(FUZZ_B)/$$t.log; done
 
 $(FUZZ_B)/obj/%.o: %.c
 	@mkdir -p $(@D)

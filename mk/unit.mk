@@ -2,9 +2,12 @@
 UNIT_SRC := $(wildcard tests/unit/check_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 UNIT_SUPPORT := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/unit/support/*.c))
-UNIT_OBJ := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(UNIT_SUPPORT)
+# What unit tests and fuzz targets share; a test links what it uses of it.
+TEST_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
+TEST_LIB := $(B)/lib/libgktest.a
+UNIT_OBJ := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(UNIT_SUPPORT) $(TEST_OBJ)
 # Allocations of our objects go through tests/unit/support/gk_fault.c.
-UNIT_WRAP := $(foreach f,malloc calloc realloc mmap,-Wl,--wrap=$(f))
+UNIT_WRAP := $(foreach f,malloc calloc realloc mmap posix_memalign,-Wl,--wrap=$(f))
 UNIT_RUN = $(if $(T),$(B)/unit/check_$(T),$(UNIT_BIN))
 
 .SECONDARY: $(UNIT_OBJ)
@@ -14,10 +17,15 @@ unit: $(UNIT_RUN)
 	$(Q)tests/unit/run.sh $^
 unit-build: $(UNIT_BIN)
 
-$(B)/unit/check_%: $(B)/obj/tests/unit/check_%.o $(UNIT_SUPPORT) $(NATIVE_LIB)
+$(B)/unit/check_%: $(B)/obj/tests/unit/check_%.o $(UNIT_SUPPORT) $(TEST_LIB) $(NATIVE_LIB)
 	@mkdir -p $(@D)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(UNIT_WRAP) $^ -o $@ $$(pkg-config --libs check) -lcrypto -lpthread
+
+$(TEST_LIB): $(TEST_OBJ)
+	@mkdir -p $(@D)
+	$(say) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 # A sanitizer needs objects of its own; what was downloaded is shared.
 SANITIZE = $(MAKE) --no-print-directory B=$(B)/$@ DEPS=$(DEPS) CFLAGS='-O1 -g -fno-omit-frame-pointer $(1)' LDFLAGS='$(1)' CI=$(CI) T=$(T) $(if $(T),unit,unit fuzz-replay)
@@ -29,5 +37,12 @@ ubsan:
 	+$(Q)UBSAN_OPTIONS=print_stacktrace=1 $(call SANITIZE,-fsanitize=undefined -fno-sanitize-recover=all)
 tsan:
 	+$(Q)TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 $(call SANITIZE,-fsanitize=thread)
+
+# Memcheck needs no build of its own. Tests run in children, which it follows; a finding in one makes that test fail.
+VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
+
+.PHONY: valgrind
+valgrind: $(UNIT_RUN)
+	$(Q)CK_TIMEOUT_MULTIPLIER=10 UNIT_WRAP='$(VALGRIND)' tests/unit/run.sh $^
 
 -include $(UNIT_OBJ:.o=.d)

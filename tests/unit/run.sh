@@ -1,13 +1,13 @@
 #!/bin/sh
 # Runs unit test binaries one after the other and ends in one line: UNIT: N passed, N failed, N skipped.
-# usage: run.sh BINARY...   A binary that dies without its totals counts as one failure.
+# usage: run.sh BINARY...   A binary that dies without its totals counts as one failure. UNIT_WRAP: a command to run each one under.
 set -u
 passed=0 failed=0 skipped=0
 out=$(mktemp) || exit 1
 trap 'rm -f "$out"' EXIT
 for binary in "$@"; do
     name=${binary##*/}
-    "$binary" >"$out" 2>&1
+    ${UNIT_WRAP-} "$binary" >"$out" 2>&1
     status=$?
     totals=$(sed -n "s/^$name: \([0-9]*\) passed, \([0-9]*\) failed\$/\1 \2/p" "$out")
     skips=$(grep -c '^SKIP: ' "$out")
