@@ -91,6 +91,10 @@ class Run:
         e = self.engine
         e.begin()
         a, b = (s.control for s in e.servers)
+        for server in e.servers:
+            if server.before is None:
+                server.before = server.control.standing('gk')
+                server.control.clean(server.before)
         if self.root:
             problems = control.align(a, b)
             if problems:
@@ -104,8 +108,10 @@ class Run:
             if not server.control or server.control.conn.state != 'open':
                 server.open_control(e.superuser)
         e.abandon()
+        if any(server.before is None for server in e.servers):
+            return
         for server in e.servers:
-            left = server.control.clean('gk')
+            left = server.control.clean(server.before)
             for path in ('/', '/zookeeper', '/zookeeper/quota'):
                 server.control.reset(path)
             fresh = set(left) - self.left

@@ -79,12 +79,16 @@ class Control:
             left += [p for p in part if self.answer()[0] not in (0, -101)]
         return left
 
-    def clean(self, mark):
-        """Removes every node whose name starts with the mark, under `/`, `/zookeeper` and `/zookeeper/quota`."""
+    def standing(self, mark):
+        """The children of the fixed nodes that are not from a run: what cleaning leaves alone."""
+        return {(parent, name) for parent in FIXED for name in self.children(parent) if not name.lower().startswith(mark)}
+
+    def clean(self, before):
+        """Removes every child of the fixed nodes that did not stand there before, with all below it."""
         left = []
-        for parent in ('/zookeeper/quota', '/zookeeper', '/'):
+        for parent in reversed(FIXED):
             for name in self.children(parent):
-                if name.lower().startswith(mark):
+                if (parent, name) not in before:
                     left += self.remove(('' if parent == '/' else parent) + '/' + name)
         return left
 

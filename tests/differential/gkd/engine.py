@@ -32,6 +32,7 @@ class Server:
         self.name, self.entries, self.patience = name, entries, patience
         self.masks = normal.Masks()
         self.control = None
+        self.before = None                          # what stood below the fixed nodes when the run began
 
     def dial(self, entry):
         return wire.Conn(self.entries[entry % len(self.entries)], self.patience)
@@ -157,10 +158,12 @@ class Engine:
             self.last_entry = live.entry
             self.flush(index, [{'op': 'req', 's': index, 't': 9, 'f': ['/']}])
         self.last_entry = live.entry
+        if batch[0]['t'] in (100, 102) and live.xid:
+            self.barrier(index)                     # these are answered at once and may overtake an event under way
         special = batch[0].get('x') == -1 and batch[0]['t'] != 11
         pay = self.payloads(live, batch)
         if special:
-            mark = jute.frame(jute.put_int(SENTINEL) + jute.put_int(3) + jute.put_string('/') + b'\0')
+            mark = jute.frame(jute.put_int(SENTINEL) + jute.put_int(9) + jute.put_string('/'))
             pay = (pay[0] + mark, pay[1] + mark)
         chunks = batch[0].get('seg')
         need = sum(op.get('n', 1) for op in batch)
@@ -192,7 +195,7 @@ class Engine:
                 out.append(normal.event(raw, masks))
                 events = True
                 continue
-            op = batch[at] if at < len(batch) else {'t': 3, 'f': ['/']}
+            op = batch[at] if at < len(batch) else {'t': 9, 'f': ['/']}
             if last.get('any'):                     # auth overtakes: the xid tells whose reply it is
                 op = next((o for o in batch if o['x'] == int.from_bytes(raw[:4], 'big')), op)
             at += 1

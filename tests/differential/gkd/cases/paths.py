@@ -2,7 +2,7 @@
 from .. import corpus
 from . import *  # noqa: F403
 
-ABSOLUTE = [None, '', '/', '//', '///', 'relative', 'relative/x', '.', '..', '/.', '/..', '/./x', '\0', '/\0', '/zookeeper', '/zookeeper/', '/zookeeper/quota',
+ABSOLUTE = [None, '', '/', '//', '//x', '//x/y', '//.', '///', 'relative', 'relative/x', './x', '../x', 'a/b/c', '.', '..', '/.', '/..', '/./x', '\0', '/\0', '/zookeeper', '/zookeeper/', '/zookeeper/quota',
             '/zookeeper/quota/', '/zookeeper/config', '/zookeeper/config/x', '/nosuch', '/nosuch/x', '/nosuch/', '/nosuch//x', ' ', '/ /x', '\udcff', '/\udcff/x']
 
 
@@ -38,26 +38,23 @@ def uses(b, p):
         'multi-setData': [multi(*parts(create(b + '/m'), put(p, 'x')))], 'multi-check': [multi(*parts(create(b + '/m')), [13, [p, -1]]), multi([13, [p, 7]])],
         'multiRead': [multi_read(*parts(get(b), get(p), ls(p), get(b)))],
     }
-    if p is None or p.startswith(b):
+    if p != '':
         out['sequential'] = [create(p, 'd', 2), create(p, 'd', 3)]
         out['multi-sequential'] = [multi(*parts(create(b + '/m'), create(p, 'd', 2), create(p, 'd', 2)))]
     return out
 
 
 WATCHING = {'exists', 'getData', 'getChildren', 'addWatch', 'setWatches-data', 'setWatches-exist', 'setWatches-child', 'setWatches-new', 'setWatches2'}
-WRITING = {'create', 'create2', 'createContainer', 'createTTL', 'ephemeral', 'setData', 'setACL', 'multi-create', 'multi-setData'}
 
 
 def table():
     for word in below('/b'):
         for use in uses('/b', below('/b')[word]):
-            if word == 'upper' and use in WRITING:
-                continue                            # a top-level name of another run
             yield Case(f'paths/{use}/{word}', lambda b, w=word, u=use: [
                 create(b + '/kid'), *uses(b, below(b)[w])[u], ls2(b), exists(b + '/kid'), put(b, 'y'), delete(b + '/kid')], *(['share'] if use not in WATCHING else []))
     for path in ABSOLUTE:
         for use in uses('/b', path):
-            fixed = path in ('/', '', '/zookeeper', '/zookeeper/quota', None)
+            fixed = path is None or path in ('', '/', '/zookeeper', '/zookeeper/quota') or 'sequential' in use
             yield Case(f'paths/{use}/absolute/{path!a}', lambda b, p=path, u=use: [*uses(b, p)[u], ls2(b), ping()], *(['root'] if fixed else []))
     for i, name in enumerate(corpus.REFUSED):
         yield Case(f'paths/refused/{i}', lambda b, n=name: [
