@@ -106,7 +106,11 @@ class Raw:
         self.session = self.timeout = 0
         self.password = b""
         if handshake:
-            self.connect(session, password, timeout, last_zxid, read_only)
+            try:
+                self.connect(session, password, timeout, last_zxid, read_only)
+            except Closed:
+                self.sock.close()
+                raise
 
     def __enter__(self):
         return self

@@ -61,8 +61,10 @@ def main(suite):
     module = sys.modules["__main__"]
     tests = loader.loadTestsFromNames(names, module) if names else loader.loadTestsFromModule(module)
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(tests)
-    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    # a test with several failing subtests is one test; what failed in setUpClass has not run
+    failing = {getattr(test, "test_case", test) for test, _ in result.failures + result.errors} | set(result.unexpectedSuccesses)
+    failed, ran = len(failing), sum(isinstance(test, unittest.TestCase) for test in failing)
     for test, why in result.skipped:
         print(f"SKIP: {test}: {why}")
-    print(f"{suite}: {result.testsRun - failed - len(result.skipped)} passed, {failed} failed, {len(result.skipped)} skipped")
+    print(f"{suite}: {result.testsRun - ran - len(result.skipped)} passed, {failed} failed, {len(result.skipped)} skipped")
     sys.exit(1 if failed else 0)
