@@ -161,6 +161,28 @@ class Ensemble(unittest.TestCase):
         self.assertNotIn(b"server.2", client(self, connect.split(",")[0]).get("/zookeeper/config")[0])
 
 
+class Plugin(unittest.TestCase):
+    def test_a_server_without_it_sees_what_the_disk_holds(self):
+        sandbox = Sandbox(self)
+        connect = sandbox.start("--servers", 3, "--plugin", "on").split(",")
+        self.assertEqual((sandbox.dir / "keyring").stat().st_mode & 0o777, 0o600)
+        client(self, connect[0]).create("/plain-name", b"plain data")
+        self.assertIn("plugin off", sandbox.run("restart", 1, "--plugin", "off").stdout)
+        self.assertEqual([entry["plugin"] for entry in sandbox.status()["servers"]], [False, True, True])
+        self.assertNotIn("plain-name", client(self, connect[0]).get_children("/"))
+        self.assertIn("plain-name", client(self, connect[1]).get_children("/"))
+        sandbox.run("kill", 1)
+        self.assertIn("plugin on", sandbox.run("restart", 1, "--plugin", "on").stdout)
+        zk = client(self, connect[0])
+        zk.sync("/")
+        self.assertEqual(zk.get("/plain-name")[0], b"plain data")
+
+    def test_its_own_reason_is_shown(self):
+        done = Sandbox(self).run("start", "--servers", 1, "--set", "groupkeeper.keyrin=/x", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^gk-sandbox: error: DIED: server 1 ended: groupkeeper: error: .*groupkeeper\.keyring")
+
+
 @unittest.skipIf(os.geteuid(), "network namespaces need root")
 class Namespaces(unittest.TestCase):
     def test_partition_cuts_peers_but_not_clients(self):

@@ -7,7 +7,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
 from kazoo.handlers.threading import KazooTimeoutError
 
-PAUSE = 0.004
+PAUSE = 0.012
 # With the session, not the transaction, in doubt: the write may have happened or not. Kazoo says so by one of these.
 IN_DOUBT = (KazooException, KazooTimeoutError, OSError)
 
@@ -78,8 +78,9 @@ class Orders:
         children = sorted(zk.get_children(self.parent))
         numbers = [int(name[len(self.prefix):]) for name in children if name.startswith(self.prefix)]
         held = {}
-        for name in children:
-            held.setdefault(zk.get(f"{self.parent}/{name}")[0].decode(), []).append(f"{self.parent}/{name}")
+        reads = [(name, zk.get_async(f"{self.parent}/{name}")) for name in children]
+        for name, read in reads:
+            held.setdefault(read.get(timeout=60)[0].decode(), []).append(f"{self.parent}/{name}")
         acknowledged = {order: path for writer in self.writers for order, path in writer.done.items()}
         doubted = {order for writer in self.writers for order in writer.doubt}
         return {

@@ -1,5 +1,6 @@
 """Looking for planted secrets in all that a server wrote, in the spellings in which they could lie there."""
 import base64
+import os
 
 # What a server keeps for its operator, not for its clients: our own settings, and the process's number.
 OWN_FILES = {"zoo.cfg", "logback.xml", "pid", "myid"}
@@ -32,6 +33,23 @@ def files_of(servers):
         yield from sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in OWN_FILES and not p.name.startswith("zoo.cfg"))
 
 
+def written(path):
+    """A file's content without the zeros it was padded with (64 MiB for a transaction log): what was never written isn't read, and of
+    zeros at the end one stays, which may be the last byte of UTF-16."""
+    parts = []
+    with open(path, "rb", buffering=0) as handle:
+        end = handle.seek(0, os.SEEK_END)
+        hole = 0
+        while hole < end:
+            try:
+                data = handle.seek(hole, os.SEEK_DATA)
+            except OSError:
+                break
+            hole = handle.seek(data, os.SEEK_HOLE)
+            parts.append(os.pread(handle.fileno(), hole - data, data))
+    return b"\0".join(parts).rstrip(b"\0") + b"\0"
+
+
 class Result:
     """Counts of one search."""
 
@@ -50,8 +68,7 @@ def search(folders, secrets):
     forms = {secret: spellings(secret) for secret in secrets}
     for path in files_of(folders):
         try:
-            # Transaction logs are padded with zeros; one of them may be the last byte of UTF-16.
-            content = path.read_bytes().rstrip(b"\0") + b"\0"
+            content = written(path)
         except FileNotFoundError:
             continue
         result.files += 1
