@@ -55,12 +55,23 @@ static bool next_pair(gk_bytes *rest, gk_bytes *key, gk_bytes *value, bool *well
         end++;
     *key = (gk_bytes){rest->p, k};
     *value = (gk_bytes){rest->p + v, end - v};
-    /* "key=" and "key" have no second part for String.split, unless another part follows */
-    *well_formed = k < n && (end > v || end + 1 < n);
+    /* String.split drops empty parts at the end: "key", "key=" and "key==" have no second part, "key==x" has an empty one */
+    while (v < n && rest->p[v] == '=')
+        v++;
+    *well_formed = v < n;
     while (n < rest->n && (rest->p[n] == ',' || rest->p[n] == ';'))
         n++;
     *rest = (gk_bytes){rest->p + n, rest->n - n};
     return true;
+}
+
+/* separators_only: such a text has no pairs at all for String.split, while one that only begins so has an empty first pair. */
+static bool separators_only(gk_bytes text)
+{
+    size_t i = 0;
+    while (i < text.n && (text.p[i] == ',' || text.p[i] == ';'))
+        i++;
+    return i == text.n;
 }
 
 gk_err gk_quota_parse(gk_quota_limits *out, bool *known_keys, gk_bytes text)
@@ -69,6 +80,8 @@ gk_err gk_quota_parse(gk_quota_limits *out, bool *known_keys, gk_bytes text)
     bool ok;
     *out = (gk_quota_limits){-1, -1, -1, -1};
     *known_keys = true;
+    if (separators_only(text))
+        return GK_OK;
     while (next_pair(&text, &key, &value, &ok)) {
         int64_t v = -1;
         if (!ok || (value.n > 0 && !gk_quota_parse_long(&v, value)))
