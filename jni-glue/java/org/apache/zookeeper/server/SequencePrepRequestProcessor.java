@@ -14,10 +14,12 @@ import org.apache.zookeeper.ZooDefs;
 import org.apache.zookeeper.ZooDefs.OpCode;
 import org.apache.zookeeper.common.PathUtils;
 import org.apache.zookeeper.common.StringUtils;
+import org.apache.zookeeper.common.Time;
 import org.apache.zookeeper.proto.CreateRequest;
 import org.apache.zookeeper.proto.CreateTTLRequest;
 import org.apache.zookeeper.proto.SetDataRequest;
 import org.apache.zookeeper.server.ZooKeeperServer.ChangeRecord;
+import org.apache.zookeeper.txn.TxnHeader;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -59,6 +61,9 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
     @Override
     protected void pRequest2Txn(int type, long zxid, Request request, Record record)
         throws KeeperException, IOException, RequestProcessorException {
+        if (request.getHdr() == null) { // as stock begins: what is refused here has taken a zxid, and one without a proposal stops the leader
+            request.setHdr(new TxnHeader(request.sessionId, request.cxid, zxid, Time.currentWallTime(), type));
+        }
         switch (type) {
         case OpCode.create:
         case OpCode.create2:
