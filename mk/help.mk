@@ -14,7 +14,7 @@ help:
 	'  soak          run for hours under faults' \
 	'  fuzz          fuzz all targets with clang; FUZZ_BUDGET=seconds for all together' \
 	'  fuzz-replay   run the fuzzing corpora once, no clang needed' \
-	'  asan, ubsan, tsan, valgrind   unit tests under a checker' \
+	'  asan, ubsan, tsan             unit tests under a checker' \
 	'  bench         throughput and latency, stock beside plugin; QUICK=1 for a short run' \
 	'  bench-native  the native code alone' \
 	'  lint          the rules of the house style' \
