@@ -1,5 +1,6 @@
 #include "gk_bytes.h"
 
+#include <endian.h>
 #include <openssl/crypto.h>
 #include <string.h>
 
@@ -25,52 +26,48 @@ static const uint8_t *take(gk_reader *r, size_t n)
     return p;
 }
 
-static gk_err read_uint(gk_reader *r, size_t width, uint64_t *out)
+gk_err gk_reader_u8(gk_reader *r, uint8_t *out)
 {
-    const uint8_t *p = take(r, width);
-    uint64_t v = 0;
+    const uint8_t *p = take(r, 1);
 
     if (p == NULL)
         return GK_ERR_TRUNCATED;
-    for (size_t i = 0; i < width; i++)
-        v = v << 8 | p[i];
-    *out = v;
+    *out = p[0];
     return GK_OK;
-}
-
-gk_err gk_reader_u8(gk_reader *r, uint8_t *out)
-{
-    uint64_t v = 0;
-    gk_err e = read_uint(r, 1, &v);
-
-    if (e == GK_OK)
-        *out = (uint8_t)v;
-    return e;
 }
 
 gk_err gk_reader_u16(gk_reader *r, uint16_t *out)
 {
-    uint64_t v = 0;
-    gk_err e = read_uint(r, 2, &v);
+    const uint8_t *p = take(r, 2);
 
-    if (e == GK_OK)
-        *out = (uint16_t)v;
-    return e;
+    if (p == NULL)
+        return GK_ERR_TRUNCATED;
+    *out = (uint16_t)(p[0] << 8 | p[1]);
+    return GK_OK;
 }
 
 gk_err gk_reader_u32(gk_reader *r, uint32_t *out)
 {
-    uint64_t v = 0;
-    gk_err e = read_uint(r, 4, &v);
+    const uint8_t *p = take(r, 4);
+    uint32_t v;
 
-    if (e == GK_OK)
-        *out = (uint32_t)v;
-    return e;
+    if (p == NULL)
+        return GK_ERR_TRUNCATED;
+    memcpy(&v, p, sizeof(v));
+    *out = be32toh(v);
+    return GK_OK;
 }
 
 gk_err gk_reader_u64(gk_reader *r, uint64_t *out)
 {
-    return read_uint(r, 8, out);
+    const uint8_t *p = take(r, 8);
+    uint64_t v;
+
+    if (p == NULL)
+        return GK_ERR_TRUNCATED;
+    memcpy(&v, p, sizeof(v));
+    *out = be64toh(v);
+    return GK_OK;
 }
 
 gk_err gk_reader_take(gk_reader *r, gk_bytes *out, size_t n)
@@ -126,38 +123,27 @@ uint8_t *gk_writer_reserve(gk_writer *w, size_t n)
     return w->p == NULL ? nothing : w->p + at;
 }
 
-static void write_uint(uint8_t *p, size_t width, uint64_t v)
-{
-    for (size_t i = width; i-- > 0; v >>= 8)
-        p[i] = (uint8_t)v;
-}
-
-static void put_uint(gk_writer *w, size_t width, uint64_t v)
-{
-    uint8_t *p = gk_writer_reserve(w, width);
-
-    if (p != NULL)
-        write_uint(p, width, v);
-}
-
 void gk_writer_u8(gk_writer *w, uint8_t v)
 {
-    put_uint(w, 1, v);
+    gk_writer_put(w, &v, 1);
 }
 
 void gk_writer_u16(gk_writer *w, uint16_t v)
 {
-    put_uint(w, 2, v);
+    v = htobe16(v);
+    gk_writer_put(w, &v, sizeof(v));
 }
 
 void gk_writer_u32(gk_writer *w, uint32_t v)
 {
-    put_uint(w, 4, v);
+    v = htobe32(v);
+    gk_writer_put(w, &v, sizeof(v));
 }
 
 void gk_writer_u64(gk_writer *w, uint64_t v)
 {
-    put_uint(w, 8, v);
+    v = htobe64(v);
+    gk_writer_put(w, &v, sizeof(v));
 }
 
 void gk_writer_put(gk_writer *w, const void *p, size_t n)
@@ -176,7 +162,8 @@ void gk_writer_patch_u32(gk_writer *w, size_t at, uint32_t v)
         w->err = GK_ERR_ARG;
         return;
     }
-    write_uint(w->p + at, 4, v);
+    v = htobe32(v);
+    memcpy(w->p + at, &v, sizeof(v));
 }
 
 /* --- comparing and wiping ------------------------------------------------------------------------------------------------ */

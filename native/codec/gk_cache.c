@@ -25,6 +25,7 @@ struct gk_cache {
     uint8_t seed[16];
     size_t n_buckets;     /* a power of two, for each shard */
     size_t shard_budget;
+    bool tags;            /* gk_cache_hash_tags */
     shard shards[SHARDS];
 };
 
@@ -61,6 +62,31 @@ static bool entry_has_key(const entry *e, uint64_t hash, gk_bytes k1, gk_bytes k
     return e->hash == hash && e->key_n == k1.n + k2.n && memcmp(e->bytes, k1.p, k1.n) == 0 && memcmp(e->bytes + k1.n, k2.p, k2.n) == 0;
 }
 
+void gk_cache_hash_tags(gk_cache *c)
+{
+    c->tags = true;
+}
+
+static uint64_t load64(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9e3779b97f4a7c15ULL; /* 2^64 / golden ratio, as in Fibonacci hashing */
+    return h ^ h >> 32;
+}
+
+static uint64_t hash_of(const gk_cache *c, gk_bytes k1, gk_bytes k2)
+{
+    if (!c->tags || k1.n < 16 || k2.n < 16)
+        return gk_siphash24(c->seed, k1, k2);
+    return mix(mix(mix(load64(c->seed), load64(k1.p)), load64(k2.p) ^ load64(c->seed + 8)), load64(k2.p + 8));
+}
+
 static shard *shard_of(gk_cache *c, uint64_t hash)
 {
     return &c->shards[hash % SHARDS];
@@ -75,7 +101,7 @@ bool gk_cache_get(gk_cache *c, gk_bytes k1, gk_bytes k2, uint8_t *out, size_t ca
 {
     if (c->shard_budget == 0)
         return false;
-    uint64_t hash = gk_siphash24(c->seed, k1, k2);
+    uint64_t hash = hash_of(c, k1, k2);
     shard *s = shard_of(c, hash);
     bool found = false;
     pthread_mutex_lock(&s->lock);
@@ -117,7 +143,7 @@ void gk_cache_put(gk_cache *c, gk_bytes k1, gk_bytes k2, gk_bytes v1, gk_bytes v
     entry *e = malloc(n);
     if (!e)
         return;
-    e->hash = gk_siphash24(c->seed, k1, k2);
+    e->hash = hash_of(c, k1, k2);
     e->key_n = (uint32_t)(k1.n + k2.n);
     e->value_n = (uint32_t)(v1.n + v2.n);
     gk_writer w = gk_writer_of(e->bytes, n - sizeof *e);

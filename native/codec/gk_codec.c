@@ -53,6 +53,8 @@ gk_err gk_codec_new(gk_codec **out, gk_keyring *kr, const gk_options *o)
         goto out;
     if ((e = gk_cache_new(&c->paths, o->path_cache_bytes / 2, seed)) == GK_OK)
         e = gk_cache_new(&c->names, o->path_cache_bytes / 2, seed + 16);
+    if (e == GK_OK)
+        gk_cache_hash_tags(c->names);
 out:
     gk_random_free(rnd);
     gk_wipe(seed, sizeof seed);
@@ -111,7 +113,7 @@ void gk_worker_free(gk_worker *w)
     gk_siv_free(w->name);
     gk_xaes_free(w->pending);
     gk_xaes_free(w->payload);
-    for (size_t i = 0; i < w->n_old; i++)
+    for (size_t i = 0; i < sizeof w->old / sizeof *w->old; i++)
         gk_xaes_free(w->old[i].c);
     if (w->scratch)
         gk_wipe(w->scratch, w->scratch_n);
@@ -142,16 +144,24 @@ uint8_t *gk_worker_scratch(gk_worker *w, size_t n)
     return w->scratch;
 }
 
-gk_xaes *gk_worker_payload(gk_worker *w, uint32_t id)
+gk_err gk_worker_payload(gk_xaes **out, gk_worker *w, uint32_t id)
 {
+    const size_t slots = sizeof w->old / sizeof *w->old;
+    *out = w->payload;
     if (id == w->payload_id)
-        return w->payload;
-    for (size_t i = 0; i < w->n_old; i++)
-        if (w->old[i].id == id)
-            return w->old[i].c;
+        return GK_OK;
+    for (size_t i = 0; i < slots; i++) {
+        *out = w->old[i].c;
+        if (*out && w->old[i].id == id)
+            return GK_OK;
+    }
     gk_key *k = gk_keyring_find(w->codec->keyring, GK_PURPOSE_PAYLOAD, id);
-    if (!k || w->n_old == sizeof w->old / sizeof *w->old || gk_xaes_new(&w->old[w->n_old].c, k) != GK_OK)
-        return NULL;
-    w->old[w->n_old].id = id;
-    return w->old[w->n_old++].c;
+    gk_err e = k ? gk_xaes_new(out, k) : GK_ERR_NOTFOUND;
+    if (e != GK_OK)
+        return e;
+    size_t at = w->next_old++ % slots; /* the one made first gives way */
+    gk_xaes_free(w->old[at].c);
+    w->old[at].id = id;
+    w->old[at].c = *out;
+    return GK_OK;
 }

@@ -62,8 +62,8 @@ struct gk_worker {
     struct {
         uint32_t id;
         gk_xaes *c;
-    } old[8]; /* payload keys of former days, made when met */
-    size_t n_old;
+    } old[8]; /* contexts of former payload keys, made when such a key is met */
+    size_t next_old;
     uint8_t *scratch;
     size_t scratch_n;
     uint64_t decrypt_failures; /* this worker's share of that counter */
@@ -81,7 +81,7 @@ void gk_worker_free(gk_worker *w);
 void gk_worker_count(gk_worker *w, gk_counter which);
 /* gk_worker_scratch: at least n bytes, valid until the next call; NULL when memory is short. */
 uint8_t *gk_worker_scratch(gk_worker *w, size_t n);
-/* gk_worker_payload: the context of a payload key, or NULL when the keyring lacks it. */
-gk_xaes *gk_worker_payload(gk_worker *w, uint32_t id);
+/* gk_worker_payload: the context of a payload key, valid until the next call. GK_ERR_NOTFOUND: the keyring lacks the key. */
+gk_err gk_worker_payload(gk_xaes **out, gk_worker *w, uint32_t id) GK_MUST_CHECK;
 
 #endif

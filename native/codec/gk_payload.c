@@ -42,9 +42,10 @@ static gk_err open_bound(gk_worker *w, gk_writer *out, bool *null, gk_bytes bind
         return GK_ERR_AUTH;
     if (((flags & GK_FLAG_PENDING) != 0) != pending)
         return GK_ERR_AUTH;
-    gk_xaes *c = gk_worker_payload(w, id);
-    if (!c)
-        return GK_ERR_AUTH;
+    gk_xaes *c;
+    gk_err e = gk_worker_payload(&c, w, id);
+    if (e != GK_OK)
+        return e == GK_ERR_NOTFOUND ? GK_ERR_AUTH : e;
     uint8_t *p = gk_writer_reserve(out, r.n - GK_XAES_TAG);
     if (!p)
         return out->err == GK_ERR_SPACE ? GK_OK : out->err;
