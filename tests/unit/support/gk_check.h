@@ -50,7 +50,7 @@ size_t gk_vec_close(gk_vec *v);
 void gk_hex(uint8_t *out, size_t n, const char *hex);
 
 /* --- failing allocations --------------------------------------------------------------------------------------------------
- * The linker's --wrap puts malloc, calloc, realloc and mmap of our objects under control, and CRYPTO_set_mem_functions OpenSSL's. */
+ * The linker's --wrap puts malloc, calloc, realloc, posix_memalign and mmap of our objects under control, and CRYPTO_set_mem_functions OpenSSL's. */
 
 /* gk_fault_arm lets the n-th allocation from now (n >= 1) fail, once. */
 void gk_fault_arm(unsigned long n);

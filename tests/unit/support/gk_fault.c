@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <stdatomic.h>
@@ -10,10 +11,12 @@ void *__real_malloc(size_t n);
 void *__real_calloc(size_t k, size_t n);
 void *__real_realloc(void *p, size_t n);
 void *__real_mmap(void *p, size_t n, int prot, int flags, int fd, off_t at);
+int __real_posix_memalign(void **out, size_t alignment, size_t n);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t k, size_t n);
 void *__wrap_realloc(void *p, size_t n);
 void *__wrap_mmap(void *p, size_t n, int prot, int flags, int fd, off_t at);
+int __wrap_posix_memalign(void **out, size_t alignment, size_t n);
 
 /* Allocations until the one that fails; 0 = not armed. Atomic because tests with threads allocate as well. */
 static atomic_ulong left;
@@ -51,6 +54,11 @@ void *__wrap_realloc(void *p, size_t n)
 void *__wrap_mmap(void *p, size_t n, int prot, int flags, int fd, off_t at)
 {
     return fails() ? MAP_FAILED : __real_mmap(p, n, prot, flags, fd, at);
+}
+
+int __wrap_posix_memalign(void **out, size_t alignment, size_t n)
+{
+    return fails() ? ENOMEM : __real_posix_memalign(out, alignment, n);
 }
 
 static void *openssl_malloc(size_t n, const char *file, int line)
