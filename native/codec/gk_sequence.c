@@ -38,6 +38,11 @@ static gk_err write_marker(gk_worker *w, gk_writer *out, const gk_node *parent, 
     return GK_OK;
 }
 
+static bool is_root(gk_bytes path)
+{
+    return path.n == 1 && path.p[0] == '/';
+}
+
 gk_err gk_sequence_mark(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes *component, gk_bytes path)
 {
     gk_bytes parent, prefix;
@@ -48,12 +53,12 @@ gk_err gk_sequence_mark(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes *c
     bool below_empty = path.n > 1 && prefix.p == path.p + 2 && path.p[0] == '/'; /* "//x": its parent is "/", but no number makes it valid */
     if (class == GK_NAME_INVALID || class == GK_NAME_NUL || below_empty)
         return gk_path_encrypt(w, out, node, path);
-    if (parent.n > 1) {
+    if (is_root(parent)) {
+        gk_node_root(w->codec, node);
+    } else {
         gk_err e = gk_path_encrypt(w, out, node, parent);
         if (e != GK_OK)
             return e;
-    } else {
-        gk_node_root(w->codec, node);
     }
     gk_writer_u8(out, '/');
     if (node->kind == GK_KIND_PLAIN) {
@@ -126,7 +131,7 @@ gk_err gk_sequence_resolve(gk_worker *w, gk_writer *path, gk_writer *data, gk_by
         e = open_marker(w, buf + stored.n, &name, &node, component, number);
     if (e != GK_OK)
         goto out;
-    if (parent.n > 1)
+    if (!is_root(parent))
         gk_writer_put(path, parent.p, parent.n);
     gk_writer_u8(path, '/');
     if ((e = gk_child_encrypt(w, path, &node, name)) == GK_OK)
