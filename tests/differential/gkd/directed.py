@@ -66,7 +66,12 @@ class Directed:
     def all(self):
         start = self.told = time.monotonic()
         cases = list(wanted(self.args))
-        self.fresh()
+        try:
+            self.fresh()
+        except engine.Difference as diff:
+            print('FAILED the first session\n' + show.difference(diff, []), flush=True)
+            self.failed.append((cases[0], diff))
+            return False
         for i, case in enumerate(cases):
             try:
                 self.one(case)

@@ -111,7 +111,8 @@ class Generator:
         rng = self.rng
         if rng.random() < 0.15 and self.root:
             return rng.choice(corpus.SPECIAL)
-        return rng.choice(corpus.odd_paths(self.node()))
+        path = rng.choice(corpus.odd_paths(self.node()))
+        return path if self.root or path not in corpus.SPECIAL else self.base
 
     def new_path(self):
         rng = self.rng
