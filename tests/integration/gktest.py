@@ -1,5 +1,6 @@
 """What integration tests share: sandboxes that are gone afterwards, and the summary line tests/run_suites.py reads."""
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,9 +13,13 @@ SANDBOX = ROOT / "tools" / "gk-sandbox"
 
 
 class Sandbox:
-    """One ensemble, driven through tools/gk-sandbox only."""
+    """One ensemble, driven through tools/gk-sandbox only. GK_KEEP=FOLDER in the environment keeps its files there."""
 
     def __init__(self, test, directory=None):
+        keep = os.environ.get("GK_KEEP")
+        if keep and not directory:
+            directory = tempfile.mkdtemp(prefix="gk-test-", dir=keep)
+            print(f"kept in {directory} ... ", end="")
         self.holder = tempfile.TemporaryDirectory(prefix="gk-test-")
         self.dir = Path(directory or self.holder.name) / "ensemble"
         test.addCleanup(self.holder.cleanup)
