@@ -320,10 +320,12 @@ static bool known_token(gk_worker *w, gk_writer *out, gk_node *child, const gk_n
     if (!gk_cache_get(w->codec->names, (gk_bytes){node->child_tag, GK_SIV_TAG}, token, value, sizeof value, &n))
         return false;
     gk_bytes name = {value + GK_SIV_TAG, n - GK_SIV_TAG};
+    bool plain;
+    uint64_t prefixes;
+    gk_kind kind = child_kind(w->codec, node, name, &plain, &prefixes);
+    if (plain) /* /zookeeper/quota and / have one tag, and not the same plain names */
+        return false;
     if (child) {
-        bool plain;
-        uint64_t prefixes;
-        gk_kind kind = child_kind(w->codec, node, name, &plain, &prefixes);
         *child = *node;
         node_become(child, kind, prefixes, value);
     }
@@ -337,8 +339,6 @@ gk_err gk_child_decrypt(gk_worker *w, gk_writer *out, gk_node *child, const gk_n
     uint64_t prefixes;
     if (token.n == 0)
         return GK_ERR_AUTH;
-    if (token.p[0] == GK_MARK_BAD)
-        return decrypt_bad(w, out, child, node, token);
     gk_kind kind = child_kind(w->codec, node, token, &plain, &prefixes);
     if (plain) { /* a name that is stored as it is; gk_child_encrypt finds its node */
         gk_node copy = *node;
@@ -382,9 +382,12 @@ gk_err gk_path_decrypt(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes sto
             gk_writer_u8(out, '/');
         gk_node child;
         gk_bytes token = {stored.p + start, end - start};
-        gk_err e = token.n == 0 ? decrypt_bad(w, out, &child, node, token) : gk_child_decrypt(w, out, &child, node, token);
+        bool bad = token.n == 0 || token.p[0] == GK_MARK_BAD;
+        gk_err e = bad ? decrypt_bad(w, out, &child, node, token) : gk_child_decrypt(w, out, &child, node, token);
         if (e != GK_OK)
             return e;
+        if (node->kind == GK_KIND_BAD)
+            child.kind = GK_KIND_BAD;
         *node = child;
         if (end == stored.n)
             return GK_OK;

@@ -50,7 +50,8 @@ gk_err gk_path_decrypt(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes sto
 
 /* gk_child_encrypt writes the stored form of one valid component below *node and moves *node to it. */
 gk_err gk_child_encrypt(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes name) GK_MUST_CHECK;
-/* gk_child_decrypt writes the client's form of one stored component below *node; *child (may be NULL) is its node. */
+/* gk_child_decrypt writes the client's form of one stored component below *node; *child (may be NULL) is its node. GK_ERR_AUTH for what no
+ * child of that node can be called, so for bad components, too. */
 gk_err gk_child_decrypt(gk_worker *w, gk_writer *out, gk_node *child, const gk_node *node, gk_bytes token) GK_MUST_CHECK;
 
 #endif
