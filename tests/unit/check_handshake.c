@@ -59,7 +59,7 @@ static gk_bytes message(gk_buf *b, size_t head, int64_t session, gk_blob passwor
 
 static uint64_t stolen(void)
 {
-    return atomic_load(&rig.codec->counters[GK_COUNT_STOLEN_SESSIONS]);
+    return gk_codec_count(rig.codec, GK_COUNT_STOLEN_SESSIONS);
 }
 
 START_TEST(vectors)

@@ -76,9 +76,11 @@ class Node:
     def bad(self, server, valid):
         self.kind = "bad"
         if not server:
-            return b"\2"
+            return b""
         sealed = g.siv(NAME, [self.child], server)
         self.tag = self.child = sealed[:16]
+        if self.quota and server in (LIMITS, STATS):
+            return server
         return b64(sealed) if valid else b"\2" + b64(sealed) + (b"\0" if b"\0" in server else b"")
 
     def kind_of(self, name):
