@@ -218,7 +218,6 @@ def sequence_file():
     case("a payload of another create", b"/a", b"n", 1, b"x", result="GK_ERR_AUTH", data_bound=b"\1other")
     case("a payload of the parent", b"/a", b"n", 1, b"x", result="GK_ERR_AUTH", data_bound=walk(b"/a")[2].tag)
     case("a prefix that no name has", b"/a", b"n\1", 1, b"x", result="GK_ERR_AUTH")
-    case("a slash in the prefix", b"/a", b"n/m", 1, b"x", result="GK_ERR_AUTH")
     return g.text("Sequential creates on their way to the leader, and what it makes of them. " + OWN, out)
 
 
