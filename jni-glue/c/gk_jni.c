@@ -127,7 +127,7 @@ ENTRY(void, counters)(JNIEnv *env, jclass cls, jlong codec, jlongArray out)
     gk_codec *c = (gk_codec *)(uintptr_t)codec;
     jlong v[GK_COUNTERS + 1];
     for (size_t i = 0; i < GK_COUNTERS; i++)
-        v[i] = (jlong)atomic_load_explicit(&c->counters[i], memory_order_relaxed);
+        v[i] = (jlong)gk_codec_count(c, (gk_counter)i);
     v[GK_COUNTERS] = (jlong)atomic_load_explicit(&native_ns, memory_order_relaxed);
     jsize n = (*env)->GetArrayLength(env, out);
     (*env)->SetLongArrayRegion(env, out, 0, n < GK_COUNTERS + 1 ? n : GK_COUNTERS + 1, v);
@@ -195,11 +195,11 @@ ENTRY(jlong, reply)(JNIEnv *env, jclass cls, jlong session, jlong worker, jlong 
     gk_writer w = gk_writer_of((void *)(uintptr_t)out, (size_t)out_n);
     gk_bytes frame = {(const uint8_t *)(uintptr_t)in, (size_t)in_n};
     gk_worker *wk = (gk_worker *)(uintptr_t)worker;
-    uint64_t failures = wk->decrypt_failures;
+    uint64_t failures = wk->counts[GK_COUNT_DECRYPT_FAILURES];
     gk_err e = gk_session_reply((gk_session *)(uintptr_t)session, wk, &w, frame);
     sample_end(start);
     if (e == GK_OK)
-        return (jlong)w.len | (wk->decrypt_failures != failures ? DECRYPT_FAILED : 0);
+        return (jlong)w.len | (wk->counts[GK_COUNT_DECRYPT_FAILURES] != failures ? DECRYPT_FAILED : 0);
     return e == GK_ERR_SPACE && w.len <= INT32_MAX ? -(jlong)w.len : GK_JNI_FAILED;
 }
 

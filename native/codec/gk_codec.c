@@ -43,6 +43,7 @@ gk_err gk_codec_new(gk_codec **out, gk_keyring *kr, const gk_options *o)
     gk_codec *c = calloc(1, sizeof *c);
     if (!c)
         return GK_ERR_NOMEM;
+    (void)pthread_mutex_init(&c->lock, NULL); /* a default mutex can't fail */
     c->keyring = gk_keyring_ref(kr);
     c->max_request = o->max_request;
     c->max_stored = o->max_stored;
@@ -73,6 +74,7 @@ void gk_codec_free(gk_codec *c)
     gk_cache_free(c->names);
     gk_keyring_free(c->keyring);
     free(c->prefix_text);
+    pthread_mutex_destroy(&c->lock);
     free(c);
 }
 
@@ -82,6 +84,29 @@ bool gk_codec_refuses(const gk_codec *c, int32_t opcode)
         if (c->refused[i] == opcode)
             return true;
     return false;
+}
+
+static void enlist(gk_worker *w)
+{
+    gk_codec *c = w->codec;
+    pthread_mutex_lock(&c->lock);
+    w->next = c->workers;
+    if (w->next)
+        w->next->prev = w;
+    c->workers = w;
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void discharge(gk_worker *w)
+{
+    gk_codec *c = w->codec;
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < GK_COUNTERS; i++)
+        c->past[i] += w->counts[i];
+    if (w->next)
+        w->next->prev = w->prev;
+    *(w->prev ? &w->prev->next : &c->workers) = w->next;
+    pthread_mutex_unlock(&c->lock);
 }
 
 gk_err gk_worker_new(gk_worker **out, gk_codec *c)
@@ -95,6 +120,7 @@ gk_err gk_worker_new(gk_worker **out, gk_codec *c)
     if (!w)
         return GK_ERR_NOMEM;
     w->codec = c;
+    enlist(w);
     w->payload_id = gk_key_id(payload);
     if ((e = gk_random_new(&w->random)) != GK_OK || (e = gk_siv_new(&w->name, name)) != GK_OK ||
         (e = gk_xaes_new(&w->pending, pending)) != GK_OK || (e = gk_xaes_new(&w->payload, payload)) != GK_OK) {
@@ -109,6 +135,7 @@ void gk_worker_free(gk_worker *w)
 {
     if (!w)
         return;
+    discharge(w);
     gk_random_free(w->random);
     gk_siv_free(w->name);
     gk_xaes_free(w->pending);
@@ -123,9 +150,18 @@ void gk_worker_free(gk_worker *w)
 
 void gk_worker_count(gk_worker *w, gk_counter which)
 {
-    if (which == GK_COUNT_DECRYPT_FAILURES)
-        w->decrypt_failures++;
-    atomic_fetch_add_explicit(&w->codec->counters[which], 1, memory_order_relaxed);
+    uint64_t n = atomic_load_explicit(&w->counts[which], memory_order_relaxed);
+    atomic_store_explicit(&w->counts[which], n + 1, memory_order_relaxed);
+}
+
+uint64_t gk_codec_count(gk_codec *c, gk_counter which)
+{
+    pthread_mutex_lock(&c->lock);
+    uint64_t n = c->past[which];
+    for (gk_worker *w = c->workers; w; w = w->next)
+        n += atomic_load_explicit(&w->counts[which], memory_order_relaxed);
+    pthread_mutex_unlock(&c->lock);
+    return n;
 }
 
 uint8_t *gk_worker_scratch(gk_worker *w, size_t n)

@@ -3,6 +3,7 @@
 #ifndef GK_CODEC_H
 #define GK_CODEC_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "../base/gk_random.h"
@@ -49,7 +50,9 @@ struct gk_codec {
     char *prefix_text; /* what prefixes points into */
     int32_t refused[64];
     size_t n_refused;
-    _Atomic uint64_t counters[GK_COUNTERS];
+    pthread_mutex_t lock;       /* of the next two */
+    gk_worker *workers;         /* those that live */
+    uint64_t past[GK_COUNTERS]; /* what freed ones had counted */
 };
 
 struct gk_worker {
@@ -66,7 +69,8 @@ struct gk_worker {
     size_t next_old;
     uint8_t *scratch;
     size_t scratch_n;
-    uint64_t decrypt_failures; /* this worker's share of that counter */
+    _Atomic uint64_t counts[GK_COUNTERS]; /* written by its thread alone, read by any */
+    gk_worker *prev, *next;               /* codec->workers */
 };
 
 /* gk_codec_new takes a reference to kr. GK_ERR_ARG: a plaintext prefix or an opcode can't be parsed. */
@@ -79,6 +83,8 @@ bool gk_codec_refuses(const gk_codec *c, int32_t opcode);
 gk_err gk_worker_new(gk_worker **out, gk_codec *c) GK_MUST_CHECK;
 void gk_worker_free(gk_worker *w);
 void gk_worker_count(gk_worker *w, gk_counter which);
+/* gk_codec_count: what all workers, past and present, have counted. Any thread. */
+uint64_t gk_codec_count(gk_codec *c, gk_counter which);
 /* gk_worker_scratch: at least n bytes, valid until the next call; NULL when memory is short. */
 uint8_t *gk_worker_scratch(gk_worker *w, size_t n);
 /* gk_worker_payload: the context of a payload key, valid until the next call. GK_ERR_NOTFOUND: the keyring lacks the key. */
