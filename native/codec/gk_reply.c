@@ -93,6 +93,7 @@ static gk_err write_children(gk_worker *w, gk_writer *out, gk_reader *r, const g
         gk_blob name;
         if ((e = gk_jute_blob(r, &name)) != GK_OK)
             return e;
+        gk_writer before = *out; /* its error, too: what is left out needs no space */
         size_t at = gk_jute_open_string(out);
         e = gk_child_decrypt(w, out, NULL, node, name.b);
         if (e == GK_OK) {
@@ -103,7 +104,7 @@ static gk_err write_children(gk_worker *w, gk_writer *out, gk_reader *r, const g
         if (e != GK_ERR_AUTH || w->codec->undecryptable_fails)
             return e;
         gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
-        out->len = at;
+        *out = before;
     }
     if (kept != n && out->err == GK_OK)
         gk_writer_patch_u32(out, count_at, kept);
@@ -138,7 +139,7 @@ static gk_err write_ephemerals(gk_worker *w, gk_writer *out, gk_reader *r, const
 static gk_err write_fields(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p, const char *spec, const gk_node *node)
 {
     int64_t length = p->length;
-    size_t at = out->len;
+    gk_writer nowhere = gk_writer_of(NULL, 0);
     gk_bytes raw;
     gk_blob blob;
     gk_node found = *node;
@@ -155,8 +156,7 @@ static gk_err write_fields(gk_worker *w, gk_writer *out, gk_reader *r, const gk_
             e = write_payload(w, out, r, node, &length);
             break;
         case 'd':
-            e = write_payload(w, out, r, node, &length);
-            out->len = at;
+            e = write_payload(w, &nowhere, r, node, &length);
             break;
         case 'N':
             e = write_children(w, out, r, node);
@@ -198,7 +198,7 @@ static void write_part_header(gk_writer *out, int32_t type, uint8_t done, int32_
 /* write_result handles one part of a multi's reply, after its header. A payload that can't be opened fails that part alone. */
 static gk_err write_result(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p, const gk_node *node, int32_t type, int32_t err)
 {
-    size_t at = out->len;
+    gk_writer before = *out;
     write_part_header(out, type, 0, err);
     if (type == RESULT_ERROR)
         return write_fields(w, out, r, p, "i", node);
@@ -210,7 +210,7 @@ static gk_err write_result(gk_worker *w, gk_writer *out, gk_reader *r, const gk_
     if (e != GK_ERR_AUTH || (type != GK_OP_GET_DATA && type != GK_OP_GET_CHILDREN))
         return e;
     gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
-    out->len = at;
+    *out = before;
     write_part_header(out, RESULT_ERROR, 0, DATAINCONSISTENCY);
     gk_jute_put_i32(out, DATAINCONSISTENCY);
     gk_blob skipped;
@@ -264,7 +264,7 @@ static gk_err write_event(gk_worker *w, gk_writer *out, gk_bytes header, gk_read
 /* write_reply: header with the client's xid, and the record. */
 static gk_err write_reply(gk_worker *w, gk_writer *out, const gk_pending *p, uint64_t zxid, int32_t err, gk_reader *r)
 {
-    size_t at = out->len;
+    gk_writer before = *out;
     gk_jute_put_i32(out, p->client_xid);
     gk_writer_u64(out, zxid);
     gk_jute_put_i32(out, err);
@@ -277,28 +277,29 @@ static gk_err write_reply(gk_worker *w, gk_writer *out, const gk_pending *p, uin
     if (e == GK_ERR_NOMEM || e == GK_ERR_CRYPTO || e == GK_OK)
         return e;
     gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
-    out->len = at;
+    *out = before;
     gk_jute_put_i32(out, p->client_xid);
     gk_writer_u64(out, zxid);
     gk_jute_put_i32(out, DATAINCONSISTENCY);
     return GK_OK;
 }
 
-/* answer handles a reply to a request. The request is forgotten only when the reply was written. */
+/* done forgets a request, but not when its reply didn't fit: it will come again. */
+static gk_err done(gk_session *s, const gk_writer *out, gk_pending *p, gk_err e)
+{
+    if (e == GK_OK && out->err == GK_ERR_SPACE && (e = gk_session_unread(s, p)) == GK_OK)
+        return GK_OK;
+    gk_pending_clear(p);
+    return e;
+}
+
+/* answer handles a reply to a request. */
 static gk_err answer(gk_session *s, gk_worker *w, gk_writer *out, int32_t xid, uint64_t zxid, int32_t err, gk_reader *r)
 {
     gk_pending p;
     if (!gk_session_take(s, xid, &p))
         return GK_ERR_STATE;
-    gk_err e = write_reply(w, out, &p, zxid, err, r);
-    if (e == GK_OK && out->err == GK_ERR_SPACE) {
-        gk_err pushed = gk_session_unread(s, &p);
-        if (pushed != GK_OK)
-            gk_pending_clear(&p);
-        return pushed;
-    }
-    gk_pending_clear(&p);
-    return e;
+    return done(s, out, &p, write_reply(w, out, &p, zxid, err, r));
 }
 
 static gk_err reply_body(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes body, bool *dropped)
@@ -318,8 +319,7 @@ static gk_err reply_body(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes b
         gk_pending p;
         if (!gk_session_take_created(s, &p))
             return GK_ERR_STATE;
-        gk_pending_clear(&p);
-        return gk_handshake_reply(w, out, body);
+        return done(s, out, &p, gk_handshake_reply(w, out, body));
     }
     if (xid != XID_EVENT)
         return answer(s, w, out, xid, zxid, err, &r);
@@ -333,6 +333,7 @@ gk_err gk_session_reply(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes fr
     gk_reader r = gk_reader_of(frame.p, frame.n);
     int32_t n;
     bool dropped = false;
+    gk_writer before = *out;
     size_t at = gk_jute_open_string(out);
     gk_err e = gk_jute_i32(&r, &n);
     if (e == GK_OK && (n < 0 || (size_t)n != r.n))
@@ -341,7 +342,7 @@ gk_err gk_session_reply(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes fr
         e = s->replies == GK_PHASE_HANDSHAKE ? gk_handshake_reply(w, out, (gk_bytes){r.p, r.n}) : reply_body(s, w, out, (gk_bytes){r.p, r.n}, &dropped);
     if (dropped) {
         gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
-        out->len = at;
+        *out = before;
         return GK_OK;
     }
     gk_jute_close_string(out, at);

@@ -164,7 +164,7 @@ gk_err gk_session_requests(gk_session *s, gk_worker *w, gk_writer *out, size_t *
         int32_t n;
         gk_bytes body;
         gk_reader at = r;
-        size_t before = out->len;
+        const gk_writer before = *out;
         gk_err e = GK_ERR_LIMIT;
         if (gk_jute_i32(&at, &n) != GK_OK)
             return GK_OK;
@@ -176,14 +176,13 @@ gk_err gk_session_requests(gk_session *s, gk_worker *w, gk_writer *out, size_t *
         if (e == GK_ERR_NOMEM || e == GK_ERR_CRYPTO)
             return e;
         if (e != GK_OK && e != GK_ERR_SPACE) {
-            out->len = before;
+            *out = before; /* without the error of a buffer that was too short for what isn't sent */
             close_by_length(s, w, out);
             e = out->err;
         }
         if (e == GK_ERR_SPACE) {
-            if (before > 0) { /* hand on what is there; the caller comes back with an empty buffer */
-                out->len = before;
-                out->err = GK_OK;
+            if (before.len > 0) { /* hand on what is there; the caller comes back with an empty buffer */
+                *out = before;
                 return GK_OK;
             }
             return GK_ERR_SPACE;
