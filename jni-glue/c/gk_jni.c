@@ -13,6 +13,7 @@
 
 #define GK_JNI_ABI 1
 #define GK_JNI_FAILED INT64_MIN
+#define UNREADABLE INT64_MIN
 #define DECRYPT_FAILED (1LL << 32)
 #define SAMPLE_EVERY 64 /* calls whose time is taken: one in so many */
 
@@ -278,13 +279,13 @@ static jlong byte_hard_limit(gk_worker *w, gk_bytes path, gk_bytes stored)
     gk_quota_limits q;
     gk_node node;
     bool null = false, known;
-    jlong limit = -2;
+    jlong limit = UNREADABLE;
     uint8_t *buf = malloc(path.n + stored.n + 1);
     if (!buf)
         return limit;
     gk_writer plain = gk_writer_of(buf, path.n), text = gk_writer_of(buf + path.n, stored.n);
     if (gk_path_decrypt(w, &plain, &node, path) == GK_OK && node.kind == GK_KIND_LIMITS &&
-        gk_limits_open(w, &text, &null, &node, stored) == GK_OK && gk_quota_parse(&q, &known, (gk_bytes){text.p, text.len}) == GK_OK)
+        gk_limits_open(w, &text, &null, &node, stored) == GK_OK && !null && gk_quota_parse(&q, &known, (gk_bytes){text.p, text.len}) == GK_OK)
         limit = q.bytes_hard;
     free(buf);
     return limit;
@@ -295,7 +296,7 @@ ENTRY(jlong, byteHardLimit)(JNIEnv *env, jclass cls, jlong worker, jbyteArray pa
     (void)cls;
     size_t path_n, stored_n;
     uint8_t *p = array_copy(env, path, &path_n), *s = array_copy(env, stored, &stored_n);
-    jlong limit = -2;
+    jlong limit = UNREADABLE;
     if (worker != 0 && p && s)
         limit = byte_hard_limit((gk_worker *)(uintptr_t)worker, (gk_bytes){p, path_n}, (gk_bytes){s, stored_n});
     free(p);
@@ -303,19 +304,28 @@ ENTRY(jlong, byteHardLimit)(JNIEnv *env, jclass cls, jlong worker, jbyteArray pa
     return limit;
 }
 
-ENTRY(jboolean, knowsChild)(JNIEnv *env, jclass cls, jlong worker, jbyteArray name)
+/* judge: a name that is stored as it is reads the same under every keyring, so it proves nothing. */
+static jint judge(gk_worker *w, gk_bytes name)
+{
+    gk_node root, child;
+    uint8_t *buf = malloc(name.n + 1);
+    if (!buf)
+        return 0;
+    gk_writer plain = gk_writer_of(buf, name.n + 1);
+    gk_node_root(w->codec, &root);
+    jint judgement = gk_child_decrypt(w, &plain, &child, &root, name) != GK_OK ? -1 : 1;
+    if (judgement == 1 && plain.len == name.n && memcmp(plain.p, name.p, name.n) == 0)
+        judgement = 0;
+    free(buf);
+    return judgement;
+}
+
+ENTRY(jint, judgeChild)(JNIEnv *env, jclass cls, jlong worker, jbyteArray name)
 {
     (void)cls;
     size_t n;
     uint8_t *p = array_copy(env, name, &n);
-    gk_worker *w = (gk_worker *)(uintptr_t)worker;
-    gk_node root;
-    gk_writer nowhere = gk_writer_of(NULL, 0);
-    bool known = false;
-    if (w && p) {
-        gk_node_root(w->codec, &root);
-        known = gk_child_decrypt(w, &nowhere, NULL, &root, (gk_bytes){p, n}) == GK_OK;
-    }
+    jint judgement = worker != 0 && p ? judge((gk_worker *)(uintptr_t)worker, (gk_bytes){p, n}) : 0;
     free(p);
-    return known ? JNI_TRUE : JNI_FALSE;
+    return judgement;
 }

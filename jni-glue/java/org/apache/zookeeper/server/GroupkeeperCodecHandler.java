@@ -167,7 +167,7 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
                 + " plugin was switched on isn't encrypted and must be copied in by a client)";
         }
         if (reason != null) {
-            LOG.error("Groupkeeper: closing connection to {}: {}", ctx.channel().remoteAddress(), reason);
+            runtime.warnOfRefusal(ctx.channel().remoteAddress(), reason);
             close(ctx);
         }
         return reason != null;

@@ -94,7 +94,7 @@ final class GroupkeeperConfig {
     }
 
     private static String nearest(String key) {
-        return KNOWN.stream().min(java.util.Comparator.comparingInt(k -> distance(k, key))).get();
+        return KNOWN.stream().min(java.util.Comparator.comparingInt(k -> k.startsWith(key) ? 0 : distance(k, key))).get();
     }
 
     /** Levenshtein's edit distance. */

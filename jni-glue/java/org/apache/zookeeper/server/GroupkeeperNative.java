@@ -145,9 +145,12 @@ final class GroupkeeperNative {
     /** gk_write_verify. */
     static native boolean verify(long worker, byte[] path, byte[] payload);
 
-    /** The byteHardLimit that the client wrote into this zookeeper_limits node; -1 for none, -2 when it can't be read. */
+    /** {@link #byteHardLimit}: the text isn't one that stock can read. */
+    static final long UNREADABLE = Long.MIN_VALUE;
+
+    /** The byteHardLimit that the client wrote into this zookeeper_limits node; -1 for none, {@link #UNREADABLE}. */
     static native long byteHardLimit(long worker, byte[] path, byte[] stored);
 
-    /** Whether a stored child name of "/" belongs to this keyring (or is ZooKeeper's own, or a plaintext prefix). */
-    static native boolean knowsChild(long worker, byte[] name);
+    /** What a stored name of a child of "/" says: 1 it was made under this keyring, 0 nothing (it is plain under any), -1 it wasn't. */
+    static native int judgeChild(long worker, byte[] name);
 }

@@ -27,7 +27,11 @@ final class GroupkeeperRuntime {
     final long codec;
     private volatile boolean keyringConfirmed;
     private static final long WARN_EVERY_NS = 10_000_000_000L;
+    /** So many names that aren't ours, and none that is, prove another keyring; fewer may be what somebody planted. */
+    private static final int FOREIGN_ENOUGH = 16;
     private final AtomicLong lastWarning = new AtomicLong();
+    private final AtomicLong lastRefusal = new AtomicLong();
+    private final AtomicLong refused = new AtomicLong();
 
     /** The native worker of an event loop; native contexts belong to one thread. */
     final FastThreadLocal<Long> worker = new FastThreadLocal<Long>() {
@@ -129,25 +133,39 @@ final class GroupkeeperRuntime {
             if (children.size() == 1) {
                 return true;
             }
-            names = children.stream().filter(c -> !c.equals("zookeeper")).limit(16).toArray(String[]::new);
+            names = children.toArray(new String[0]);
         }
-        if (names.length == 0) {
-            return true;
-        }
+        int foreign = 0;
         for (String name : names) { // one that is ours will do: others may be damaged, and are left out of listings
-            if (GroupkeeperNative.knowsChild(worker.get(), name.getBytes(java.nio.charset.StandardCharsets.UTF_8))) {
+            int judgement = GroupkeeperNative.judgeChild(worker.get(), name.getBytes(java.nio.charset.StandardCharsets.UTF_8));
+            if (judgement > 0) {
                 keyringConfirmed = true;
                 return true;
             }
+            if (judgement < 0 && ++foreign == FOREIGN_ENOUGH) {
+                return false;
+            }
         }
-        return false;
+        return foreign == 0;
+    }
+
+    /** Says at most every ten seconds that connections were refused, and how many. */
+    void warnOfRefusal(java.net.SocketAddress client, String reason) {
+        refused.incrementAndGet();
+        if (due(lastRefusal)) {
+            LOG.error("Groupkeeper: closed {} connection(s), the last to {}: {}", refused.getAndSet(0), client, reason);
+        }
+    }
+
+    private static boolean due(AtomicLong last) {
+        long now = System.nanoTime();
+        long before = last.get();
+        return (before == 0 || now - before > WARN_EVERY_NS) && last.compareAndSet(before, now);
     }
 
     /** Says, at most every ten seconds, that something stored couldn't be decrypted. */
     void warnOfDecryptFailures(java.net.SocketAddress client) {
-        long now = System.nanoTime();
-        long last = lastWarning.get();
-        if ((last == 0 || now - last > WARN_EVERY_NS) && lastWarning.compareAndSet(last, now)) {
+        if (due(lastWarning)) {
             LOG.warn("Groupkeeper: stored names or payloads can't be decrypted, {} so far, the last in a reply to {} (hint: somebody changed the data on"
                 + " disk, or another keyring wrote it; what was asked for got DATAINCONSISTENCY or was left out)",
                 counter(COUNTERS.indexOf("gk_decrypt_failures")), client);

@@ -130,11 +130,15 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
         }
         Map<String, ChangeRecord> before = ZooKeeperServer.enforceQuota && last.path != null ? changesAround(last.path, zxid) : null;
         super.pRequest2Txn(type, zxid, request, last.record);
-        if (before != null && exceedsByteQuota(last.path, last.data == null ? 0 : last.data.length - OVERHEAD)) {
-            rollbackPendingChanges(zxid, before);
-            request.setTxn(null);
-            request.setTxnDigest(null);
-            throw quotaExceeded(last.path);
+        if (before != null) {
+            try {
+                checkByteQuota(last.path, last.data == null ? 0 : last.data.length - OVERHEAD);
+            } catch (KeeperException | RuntimeException e) {
+                rollbackPendingChanges(zxid, before);
+                request.setTxn(null);
+                request.setTxnDigest(null);
+                throw e;
+            }
         }
     }
 
@@ -180,11 +184,23 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
         long now = System.currentTimeMillis();
         if (now - lastWarning >= WARN_EVERY_MS) {
             LOG.error("Groupkeeper: refused {} write(s) that aren't encrypted under this ensemble's keyring, the last through {} (hint: that server"
-                + " runs without the plugin, or with another keyring)", refusedSinceWarning, request.getOwner());
+                + " runs without the plugin, or with another keyring)", refusedSinceWarning, nameOf(request.getOwner()));
             refusedSinceWarning = 0;
             lastWarning = now;
         }
-        throw new KeeperException.BadArgumentsException();
+        // Of the errors that fit, stock logs BADARGUMENTS with the request's path, which is plaintext here; NOAUTH it doesn't log.
+        throw new KeeperException.NoAuthException();
+    }
+
+    /** The server that forwarded a request. */
+    private static String nameOf(Object owner) {
+        try {
+            java.lang.reflect.Method sid = owner.getClass().getDeclaredMethod("getSid"); // LearnerHandler's is package-private
+            sid.setAccessible(true);
+            return "server " + sid.invoke(owner);
+        } catch (ReflectiveOperationException | RuntimeException e) {
+            return String.valueOf(owner);
+        }
     }
 
     // ---- byte quotas ----------------------------------------------------------------------------------------------------------------
@@ -228,37 +244,40 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
         }
         byte[] old = change != null ? change.data : node.getData();
         long difference = (long) (set.getData() == null ? 0 : set.getData().length) - (old == null ? 0 : old.length);
-        if (exceedsByteQuota(set.getPath(), difference)) {
-            throw quotaExceeded(set.getPath());
-        }
+        checkByteQuota(set.getPath(), difference);
     }
 
-    /** ZooKeeperServer.checkQuota for bytes: limits as the client wrote them, against the bytes of plaintext. */
-    private boolean exceedsByteQuota(String path, long difference) {
+    /**
+     * ZooKeeperServer.checkQuota for bytes: limits as the client wrote them, against the bytes of plaintext.
+     *
+     * @throws IllegalArgumentException as stock does where the limits can't be read: MARSHALLINGERROR
+     */
+    private void checkByteQuota(String path, long difference) throws KeeperException {
         DataTree tree = zks.getZKDatabase().getDataTree();
         String prefix = tree.getMaxPrefixWithQuota(path);
-        if (difference == 0 || StringUtils.isEmpty(prefix)) {
-            return false;
-        }
-        DataNode limits = tree.getNode(Quotas.limitPath(prefix));
-        DataNode stats = tree.getNode(Quotas.statPath(prefix));
-        if (limits == null || stats == null) {
-            return false;
+        DataNode limits = StringUtils.isEmpty(prefix) ? null : tree.getNode(Quotas.limitPath(prefix));
+        if (limits == null) {
+            return;
         }
         byte[] stored;
-        StatsTrack now;
         synchronized (limits) {
             stored = limits.data;
         }
+        long limit = GroupkeeperNative.byteHardLimit(worker, Quotas.limitPath(prefix).getBytes(StandardCharsets.UTF_8), stored);
+        if (limit == GroupkeeperNative.UNREADABLE) {
+            throw new IllegalArgumentException("limits of a quota");
+        }
+        DataNode stats = tree.getNode(Quotas.statPath(prefix));
+        if (limit == -1 || difference == 0 || stats == null) {
+            return;
+        }
+        StatsTrack now;
         synchronized (stats) {
             now = new StatsTrack(stats.data);
         }
-        long limit = GroupkeeperNative.byteHardLimit(worker, Quotas.limitPath(prefix).getBytes(StandardCharsets.UTF_8), stored);
-        return limit > -1 && now.getBytes() - OVERHEAD * now.getCount() + difference > limit;
-    }
-
-    private KeeperException quotaExceeded(String path) {
-        ZooKeeperServer.updateQuotaExceededMetrics(PathUtils.getTopNamespace(path));
-        return new KeeperException.QuotaExceededException(zks.getZKDatabase().getDataTree().getMaxPrefixWithQuota(path));
+        if (now.getBytes() - OVERHEAD * now.getCount() + difference > limit) {
+            ZooKeeperServer.updateQuotaExceededMetrics(PathUtils.getTopNamespace(path));
+            throw new KeeperException.QuotaExceededException(prefix);
+        }
     }
 }
