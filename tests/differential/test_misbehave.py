@@ -28,7 +28,7 @@ def gkdiff(a, b, *more):
     """(exit status, output) of a gkdiff in this process."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        status = cli.main(['--a', f'{a[0]}:{a[1]}', '--b', f'{b[0]}:{b[1]}', '--quiet', '--patience', '3', '--shrink-seconds', '0', *more])
+        status = cli.main(['--a', f'{a[0]}:{a[1]}', '--b', f'{b[0]}:{b[1]}', '--quiet', '--patience', '3', '--close-wait', '0.4', '--shrink-seconds', '0', *more])
     return status, out.getvalue()
 
 
@@ -51,7 +51,7 @@ def caught_by_cases(a, b, mode):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--mode', action='append', choices=misbehave.MODES)
+    p.add_argument('--mode', action='append', choices=[*misbehave.MODES, 'none'])
     p.add_argument('--verbose', action='store_true')
     args = p.parse_args()
     passed = failed = 0

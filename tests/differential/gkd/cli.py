@@ -49,6 +49,7 @@ def parser():
     p.add_argument('--report', metavar='FILE', help='write differences as JSON; --replay reads it')
     p.add_argument('--replay', metavar='FILE', help='run the operations of a report instead')
     p.add_argument('--shrink-seconds', type=float, default=90)
+    p.add_argument('--close-wait', type=float, default=3.0, metavar='SECONDS', help='wait that long for a connection to be closed')
     p.add_argument('--patience', type=float, default=15.0, metavar='SECONDS', help='wait that long for a reply')
     p.add_argument('--quiet', action='store_true', help='no progress on stderr')
     return p
@@ -78,8 +79,11 @@ class Run:
         self.args = args
         if args.entry:
             args.a, args.b = [[side[n] for n in args.entry] for side in (args.a, args.b)]
-        self.engine = engine.Engine(args.a, args.b, args.patience, args.superuser)
+        self.engine = engine.Engine(args.a, args.b, args.patience, args.superuser, args.close_wait)
         self.left, self.done = set(), 0
+        self.restarts = self.episodes = 0
+        if args.restart_hook:
+            self.engine.restart_hook = lambda op: os.system(args.restart_hook)
         self.root = not args.no_root
 
     # ---- a clean start for each sequence
@@ -152,6 +156,9 @@ class Run:
             e.run(first)
             while e.count - start < size:
                 batch = source.batch()
+                if e.restart_hook and (self.done + e.count - start) // args.restart_every > self.restarts:
+                    self.restarts += 1
+                    batch = [{'op': 'restart', 'hard': rng.random() < 0.5}]
                 log += batch
                 e.run(batch)
                 progress.show(self.done + e.count - start, f'episode {number}')
@@ -167,25 +174,17 @@ class Run:
     def random(self):
         args = self.args
         progress = Progress(args.ops, args.quiet)
-        number, restarts = 0, 0
+        number = 0
         while self.done < args.ops:
             got = self.episode(number, min(args.episode, args.ops - self.done), progress)
             if got:
                 self.failed(*got, progress)
                 return False
             number += 1
-            if args.restart_hook and self.done // args.restart_every > restarts:
-                restarts += 1
-                self.restart(number, progress)
         elapsed = time.monotonic() - progress.start
+        self.episodes = number
         progress.say(f'{self.done} operations in {number} episodes, {elapsed:.1f} s, {self.done / elapsed:.0f} ops/s, no difference')
         return True
-
-    def restart(self, number, progress):
-        for server in self.engine.servers:
-            server.close_control()
-        code = os.system(self.args.restart_hook)
-        progress.say(f'restarted both before episode {number} (exit {code})')
 
     def failed(self, ops, top, diff, progress):
         progress.say(f'difference after {len(ops)} operations of the episode; shrinking')

@@ -5,7 +5,8 @@ from . import jute, proto, wire
 
 
 class Control:
-    def __init__(self, address, patience, superuser=None):
+    def __init__(self, address, patience, superuser=None, quorum=False):
+        self.quorum = quorum
         self.conn = wire.Conn(address, patience)
         self.shake = self.conn.connect(timeout=60000)
         if not self.shake.session:
@@ -34,14 +35,12 @@ class Control:
         return self.answer()
 
     def zxid(self):
-        return self.call(11, [])[1]
+        """The last transaction; in an ensemble the last that was committed anywhere."""
+        return self.call(9, ['/'])[1] if self.quorum else self.call(11, [])[1]
 
     def keep_alive(self):
         self.conn.used = time.monotonic()
         self.zxid()
-
-    def sync(self):
-        return self.call(9, ['/'])[1]
 
     def children(self, path):
         err, _, r = self.call(8, [path, 0])

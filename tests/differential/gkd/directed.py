@@ -1,8 +1,9 @@
 """Runs the hand-written cases: each on its own subtree, all of them, and tells every one that failed."""
 import importlib
+import sys
 import time
 
-from . import control, engine, session, show
+from . import control, engine, show
 from .cases import create
 
 MODULES = ('basics', 'paths', 'order', 'multis', 'watches', 'sessions', 'framing', 'acls', 'quota', 'timed', 'root')
@@ -112,20 +113,19 @@ class Directed:
         raise ConnectionError('a server does not come back')
 
     def run_say(self, text):
-        import sys
         print(f'gkdiff: {text}', file=sys.stderr, flush=True)
+
+    def finish(self):
+        """Runs all, tells the sum, writes the report."""
+        good = self.all()
+        self.run_say(f'hand-written cases: {self.passed} passed, {len(self.failed)} failed')
+        if self.failed:
+            print('failed cases:\n' + '\n'.join('  ' + case.name for case, _ in self.failed))
+            self.run.write([{'what': f'{case.name}: {diff.what if diff else "stall"}', 'top': '', 'ops': case.make('/gkreplay'),
+                             'a': [show.item(g) for g in diff.a] if diff else [], 'b': [show.item(g) for g in diff.b] if diff else []}
+                            for case, diff in self.failed])
+        return good
 
 
 def run(run_):
-    d = Directed(run_)
-    good = d.all()
-    d.run_say(f'hand-written cases: {d.passed} passed, {len(d.failed)} failed')
-    if d.failed:
-        print('failed cases:\n' + '\n'.join('  ' + case.name for case, _ in d.failed))
-        run_.write([{'what': f'{case.name}: {diff.what if diff else "stall"}', 'top': '', 'ops': case.make('/gkreplay'),
-                     'a': [show.item(g) for g in diff.a] if diff else [], 'b': [show.item(g) for g in diff.b] if diff else []}
-                    for case, diff in d.failed])
-    return good
-
-
-assert session
+    return Directed(run_).finish()

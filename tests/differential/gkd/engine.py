@@ -39,7 +39,7 @@ class Server:
 
     def open_control(self, superuser):
         self.close_control()
-        self.control = Control(self.entries[0], self.patience, superuser)
+        self.control = Control(self.entries[0], self.patience, superuser, len(self.entries) > 1)
 
     def close_control(self):
         if self.control:

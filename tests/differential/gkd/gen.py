@@ -313,7 +313,7 @@ class Generator:
         return {'op': 'check'}, ALONE
 
     def bounce(self):
-        how = self.rng.choice(('drop', 'drop', 'drop', 'overlap', 'overlap', 'badpw', 'shortpw', 'longpw', 'nullpw', 'zeropw', 'ahead', 'unknown', 'old'))
+        how = self.rng.choice(('drop', 'drop', 'move', 'overlap', 'overlap', 'badpw', 'shortpw', 'longpw', 'nullpw', 'zeropw', 'ahead', 'unknown', 'old'))
         return {'op': 'bounce', 'how': how}, ALONE
 
     def close(self):

@@ -29,18 +29,20 @@ def super_digest():
     return 'super:' + base64.b64encode(hashlib.sha1(SUPERUSER.encode()).digest()).decode()
 
 
-def settings(enforce_quota=False, container_ms=3600000, tick=100, extra=()):
+def settings(enforce_quota=False, container_ms=3600000, tick=100, heap='1g', extra=()):
     """The zoo.cfg keys and JVM options that both servers get. Nothing may happen by the clock alone while operations are
     compared, so containers are reaped only where a case asks for it; sessions can be short enough to wait for."""
     keys = {
         'tickTime': tick, 'minSessionTimeout': 2 * tick, 'maxSessionTimeout': 120000, 'maxClientCnxns': 0,
-        'extendedTypesEnabled': 'true', 'forceSync': 'no', 'snapCount': 1000000, 'preAllocSize': 8192,
+        'extendedTypesEnabled': 'true', 'reconfigEnabled': 'true' if tick <= 200 else 'false', 'forceSync': 'no', 'snapCount': 1000000, 'preAllocSize': 8192,
         'DigestAuthenticationProvider.superDigest': super_digest(),
     }
+    if tick > 200:                                  # an ensemble: limits in ticks, and slow machines
+        keys.update(syncLimit=20, initLimit=40)
     if enforce_quota:
         keys['enforceQuota'] = 'true'
     keys.update(k.split('=', 1) for k in extra)
-    return keys, [f'-Dznode.container.checkIntervalMs={container_ms}', '-Xms256m', '-Xmx1g']
+    return keys, [f'-Dznode.container.checkIntervalMs={container_ms}', f'-Xmx{heap}']
 
 
 def free_base(count=1):

@@ -113,7 +113,7 @@ def wait_closed(engine, live, op):
 
 
 def do_bounce(engine, op):
-    """how: drop, overlap, badpw, shortpw, longpw, nullpw, zeropw, ahead, unknown, old."""
+    """how: drop, move (to the next server), overlap, badpw, shortpw, longpw, nullpw, zeropw, ahead, unknown, old."""
     live = engine.live(op['s'])
     engine.barrier(live.index)
     how = op['how']
@@ -121,6 +121,11 @@ def do_bounce(engine, op):
     if how == 'drop':
         for end in live.ends:
             end.conn.close()
+        reconnect(engine, live, op)
+    elif how == 'move':
+        for end in live.ends:
+            end.conn.close()
+        live.entry += 1
         reconnect(engine, live, op)
     elif how in ('overlap', 'old'):
         reconnect(engine, live, op, **({'read_only': None} if how == 'old' else {}))
@@ -267,9 +272,7 @@ def do_restart(engine, op):
 
 def do_settle(engine, op):
     """Both servers must make `steps` transactions by themselves: containers and TTL nodes that are reaped."""
-    for idx in list(engine.sessions):
-        engine.barrier(idx)
-    before = [server.control.zxid() for server in engine.servers]
+    before = [server.masks.last_zxid for server in engine.servers]   # of the last reply: nothing has been missed since
     limit = time.monotonic() + (12.0 if op['steps'] else 1.5)
     steps = [0, 0]
     while time.monotonic() < limit and (not op['steps'] or min(steps) < op['steps']):
@@ -278,5 +281,7 @@ def do_settle(engine, op):
     for server in engine.servers:
         server.masks.loose.add(server.control.zxid())
     differ(engine, 'the servers did not act alike by themselves', op, steps[0], steps[1])
+    for idx in list(engine.sessions):
+        engine.barrier(idx)
     if steps[0] != op['steps']:
         raise engine_stall(f'{steps[0]} transactions where {op["steps"]} were expected')
