@@ -5,6 +5,7 @@
 
 #include "../wire/gk_jute.h"
 #include "gk_limits.h"
+#include "gk_name.h"
 #include "gk_payload.h"
 #include "gk_sequence.h"
 #include "gk_session_internal.h"
@@ -218,10 +219,11 @@ static gk_err keep_prefix(gk_pending *p, gk_blob prefix)
         end--;
     if (prefix.null || end == start || (end - start == 1 && prefix.b.p[start] == '/'))
         return GK_OK;
-    if (!(p->prefix = malloc(prefix.b.n)))
+    if (!(p->prefix = malloc(3 * prefix.b.n)))
         return GK_ERR_NOMEM;
-    memcpy(p->prefix, prefix.b.p, prefix.b.n);
-    p->prefix_n = prefix.b.n;
+    gk_writer normal = gk_writer_of(p->prefix, 3 * prefix.b.n); /* half a character is none, as in stock */
+    gk_name_normalize(&normal, prefix.b);
+    p->prefix_n = normal.len;
     return GK_OK;
 }
 
