@@ -12,7 +12,8 @@ die() {
     exit 1
 }
 
-# retry COMMAND...: networks fail; four attempts, each a little later. The output is shown when the last one failed.
+# retry COMMAND...: networks fail; four attempts, each a little later. The output is shown when the last one failed. Output that matches
+# the expression in $hopeless ends it at once.
 retry() {
     local attempt log
     log=$(mktemp)
@@ -21,6 +22,7 @@ retry() {
             rm -f "$log"
             return 0
         fi
+        ! grep -qE "${hopeless:-^$}" "$log" || break
         [ "$attempt" = 4 ] || { say "$1 failed; attempt $((attempt + 1)) of 4 in $((attempt * 5)) s" && sleep $((attempt * 5)); }
     done
     head -n 15 "$log" >&2

@@ -14,7 +14,8 @@ esac
 work=$root/build/deps/.$name-$version.$$
 trap 'rm -rf "$work"' EXIT
 say "$name $version (Maven)"
-retry mvn -q -B -U -f "$root/mk/maven/$name-pom.xml" "-D$property=$version" dependency:copy-dependencies \
+hopeless='Could not find artifact|was not found in|version.* is missing'
+retry mvn -q -B -U -Dstyle.color=never -f "$root/mk/maven/$name-pom.xml" "-D$property=$version" dependency:copy-dependencies \
     -DincludeScope=runtime "-DoutputDirectory=$work/jars" \
     || die MAVEN "$name $version could not be fetched" "is that version published, and the Maven repository reachable?"
 
