@@ -40,6 +40,11 @@ public class GroupkeeperServerCnxnFactory extends NettyServerCnxnFactory {
         GroupkeeperHook.started(zks); // where JMX is switched off, nobody called before
     }
 
+    /** Replies come one by one, from other threads than the event loop; up to 256 of them go out by one system call. */
+    static void consolidateFlushes(ChannelHandlerContext ctx) {
+        ctx.pipeline().addBefore(ctx.name(), "groupkeeper-flush", new FlushConsolidationHandler(256, true));
+    }
+
     /** Stock's handler, which brings ours along when it joins a pipeline. */
     @ChannelHandler.Sharable
     private final class FrontHandler extends CnxnChannelHandler {
@@ -47,7 +52,7 @@ public class GroupkeeperServerCnxnFactory extends NettyServerCnxnFactory {
         @Override
         public void handlerAdded(ChannelHandlerContext ctx) {
             if (runtime.config.flushConsolidation) {
-                ctx.pipeline().addBefore(ctx.name(), "groupkeeper-flush", new FlushConsolidationHandler(256, true));
+                consolidateFlushes(ctx);
             }
             ctx.pipeline().addBefore(ctx.name(), "groupkeeper", new GroupkeeperCodecHandler(runtime, GroupkeeperServerCnxnFactory.this));
         }

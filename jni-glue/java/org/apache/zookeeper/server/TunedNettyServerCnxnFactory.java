@@ -1,0 +1,22 @@
+package org.apache.zookeeper.server;
+
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.flush.FlushConsolidationHandler;
+
+/** Stock's Netty factory with Groupkeeper's tuning and without its encryption: what benchmarks compare with. */
+public class TunedNettyServerCnxnFactory extends NettyServerCnxnFactory {
+
+    public TunedNettyServerCnxnFactory() {
+        channelHandler = new FrontHandler();
+    }
+
+    @ChannelHandler.Sharable
+    private final class FrontHandler extends CnxnChannelHandler {
+
+        @Override
+        public void handlerAdded(ChannelHandlerContext ctx) {
+            GroupkeeperServerCnxnFactory.consolidateFlushes(ctx);
+        }
+    }
+}
