@@ -97,6 +97,9 @@ def _launch_and_wait(servers):
             starts.append((server, *process.launch(server)))
         return probe.wait(starts)
     except (SandboxError, KeyboardInterrupt):
+        for _, child, _ in starts:
+            if child.poll() is None:
+                child.terminate()
         process.end([server for server, _, _ in starts], grace=3.0)
         raise
 
