@@ -1,0 +1,219 @@
+/* The codec's cost for one operation, to be counted by callgrind: `core OP PAYLOAD COUNT` prepares everything, then calls measured() COUNT
+ * times, the only function whose instructions are collected. The server's part, in between, is done outside of it. */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../native/codec/gk_payload.h"
+#include "../../native/codec/gk_session.h"
+
+#define MAX (4u << 20)
+
+static gk_worker *worker;
+static gk_session *session;
+static uint8_t request[MAX], stored[MAX], reply[MAX], plain[MAX];
+static size_t request_n, stored_n, reply_n, plain_n;
+static const char *op_name;
+
+#define CHECK(e) check((e), __LINE__)
+
+static void check(gk_err e, int line)
+{
+    if (e != GK_OK) {
+        fprintf(stderr, "core: error: %s at line %d\n", gk_err_str(e), line);
+        exit(1);
+    }
+}
+
+__attribute__((noipa)) void measured_request(void)
+{
+    size_t consumed;
+    gk_writer w = gk_writer_of(stored, MAX);
+    CHECK(gk_session_requests(session, worker, &w, &consumed, (gk_bytes){request, request_n}));
+    stored_n = w.len;
+}
+
+__attribute__((noipa)) void measured_reply(void)
+{
+    gk_writer w = gk_writer_of(plain, MAX);
+    CHECK(gk_session_reply(session, worker, &w, (gk_bytes){reply, reply_n}));
+    plain_n = w.len;
+}
+
+/* The floor: AES-256-GCM of the payload by EVP, under one key that stays, with 22 bytes of AAD. */
+__attribute__((noipa)) void measured_bare(EVP_CIPHER_CTX *c, const uint8_t nonce[12], size_t n)
+{
+    int len;
+    bool ok = EVP_EncryptInit_ex2(c, NULL, NULL, nonce, NULL) == 1 && EVP_EncryptUpdate(c, NULL, &len, plain, 22) == 1 &&
+              EVP_EncryptUpdate(c, stored, &len, plain, (int)n) == 1 && EVP_EncryptFinal_ex(c, stored + n, &len) == 1 &&
+              EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, 16, stored + n) == 1;
+    CHECK(ok ? GK_OK : GK_ERR_CRYPTO);
+}
+
+static void run_bare(size_t n, int count)
+{
+    static const uint8_t key[32], nonce[12];
+    EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+    CHECK(c && EVP_EncryptInit_ex2(c, EVP_aes_256_gcm(), key, nonce, NULL) == 1 ? GK_OK : GK_ERR_CRYPTO);
+    for (int i = 0; i < count; i++)
+        measured_bare(c, nonce, n);
+    EVP_CIPHER_CTX_free(c);
+}
+
+static void put_string(gk_writer *w, const char *s)
+{
+    gk_jute_put_blob(w, (gk_blob){{(const uint8_t *)s, strlen(s)}, false});
+}
+
+static void put_stat(gk_writer *w, size_t data_length)
+{
+    static const uint8_t zero[GK_STAT_SIZE];
+    gk_writer_put(w, zero, GK_STAT_DATA_LENGTH);
+    gk_jute_put_i32(w, (int32_t)data_length);
+    gk_writer_put(w, zero, GK_STAT_SIZE - GK_STAT_DATA_LENGTH - 4);
+}
+
+/* stored_path is the path field of the request that was just rewritten. */
+static gk_bytes stored_path(void)
+{
+    gk_reader r = gk_reader_of(stored + 12, stored_n - 12);
+    gk_blob b;
+    CHECK(gk_jute_blob(&r, &b));
+    return b.b;
+}
+
+static void make_request(int32_t xid, int32_t type, const char *path, size_t payload)
+{
+    gk_writer w = gk_writer_of(request, MAX);
+    size_t at = gk_jute_open_string(&w);
+    gk_jute_put_i32(&w, xid);
+    gk_jute_put_i32(&w, type);
+    put_string(&w, path);
+    if (type == GK_OP_CREATE || type == GK_OP_SET_DATA) {
+        gk_jute_put_i32(&w, (int32_t)payload);
+        memset(gk_writer_reserve(&w, payload), 'x', payload);
+    }
+    if (type == GK_OP_CREATE)
+        gk_jute_put_i32(&w, 0); /* ACL */
+    if (type == GK_OP_GET_DATA || type == GK_OP_EXISTS || type == GK_OP_GET_CHILDREN)
+        gk_writer_u8(&w, 0);
+    else
+        gk_jute_put_i32(&w, 0); /* flags or version */
+    gk_jute_close_string(&w, at);
+    request_n = w.len;
+}
+
+static void make_children(gk_writer *w, const char *path, size_t n)
+{
+    gk_node node;
+    uint8_t skip[4096];
+    gk_writer s = gk_writer_of(skip, sizeof skip);
+    CHECK(gk_path_encrypt(worker, &s, &node, (gk_bytes){(const uint8_t *)path, strlen(path)}));
+    gk_jute_put_i32(w, (int32_t)n);
+    for (size_t i = 0; i < n; i++) {
+        char name[32];
+        gk_node child = node;
+        int name_n = snprintf(name, sizeof name, "queue-item-%010zu", i);
+        size_t at = gk_jute_open_string(w);
+        CHECK(gk_child_encrypt(worker, w, &child, (gk_bytes){(const uint8_t *)name, (size_t)name_n}));
+        gk_jute_close_string(w, at);
+    }
+}
+
+static void make_reply(int32_t xid, int32_t type, const char *path, size_t payload)
+{
+    gk_node node;
+    uint8_t skip[4096];
+    gk_writer s = gk_writer_of(skip, sizeof skip), w = gk_writer_of(reply, MAX);
+    size_t at = gk_jute_open_string(&w);
+    gk_jute_put_i32(&w, xid);
+    gk_writer_u64(&w, 1);
+    gk_jute_put_i32(&w, 0);
+    if (type == GK_OP_CREATE)
+        gk_jute_put_blob(&w, (gk_blob){stored_path(), false});
+    if (type == GK_OP_GET_DATA) {
+        CHECK(gk_path_encrypt(worker, &s, &node, (gk_bytes){(const uint8_t *)path, strlen(path)}));
+        size_t p = gk_jute_open_string(&w);
+        CHECK(gk_payload_seal(worker, &w, &node, (gk_blob){{plain, payload}, false}));
+        gk_jute_close_string(&w, p);
+    }
+    if (type == GK_OP_GET_CHILDREN)
+        make_children(&w, path, payload);
+    if (type == GK_OP_GET_DATA || type == GK_OP_SET_DATA || type == GK_OP_EXISTS)
+        put_stat(&w, payload + GK_PAYLOAD_OVERHEAD);
+    gk_jute_close_string(&w, at);
+    CHECK(w.err);
+    reply_n = w.len;
+}
+
+static void handshake(void)
+{
+    gk_writer w = gk_writer_of(request, MAX);
+    size_t at = gk_jute_open_string(&w), consumed;
+    gk_jute_put_i32(&w, 0);
+    gk_writer_u64(&w, 0);
+    gk_jute_put_i32(&w, 10000);
+    gk_writer_u64(&w, 0);
+    gk_jute_put_blob(&w, (gk_blob){{plain, 16}, false});
+    gk_jute_close_string(&w, at);
+    gk_writer o = gk_writer_of(stored, MAX);
+    CHECK(gk_session_requests(session, worker, &o, &consumed, (gk_bytes){request, w.len}));
+    w = gk_writer_of(reply, MAX);
+    at = gk_jute_open_string(&w);
+    gk_jute_put_i32(&w, 0);
+    gk_jute_put_i32(&w, 10000);
+    gk_writer_u64(&w, 7);
+    gk_jute_put_blob(&w, (gk_blob){{plain, 16}, false});
+    gk_jute_close_string(&w, at);
+    reply_n = w.len;
+    measured_reply();
+}
+
+static const struct {
+    const char *name;
+    int32_t type;
+    bool fresh; /* another path each time: nothing in the cache but the parent */
+} OPS[] = {{"getData", GK_OP_GET_DATA, false}, {"setData", GK_OP_SET_DATA, false}, {"exists", GK_OP_EXISTS, false},
+    {"create", GK_OP_CREATE, true}, {"delete", GK_OP_DELETE, false}, {"getChildren", GK_OP_GET_CHILDREN, false}};
+
+static void run(int32_t type, bool fresh, size_t payload, int count)
+{
+    for (int i = 0; i < count + 2; i++) { /* twice to fill the caches; callgrind counts calls from the third on */
+        char path[128];
+        snprintf(path, sizeof path, fresh ? "/service/registry/node-%08d" : "/service/registry/node", i);
+        make_request(i + 1, type, path, payload);
+        measured_request();
+        make_reply(i + 1, type, path, payload);
+        measured_reply();
+    }
+}
+
+int main(int argc, char **argv)
+{
+    gk_options o = {64u << 20, MAX, MAX, false, NULL, NULL};
+    gk_keyring *kr = NULL;
+    gk_codec *codec = NULL;
+    if (argc != 4) {
+        fprintf(stderr, "usage: core OP PAYLOAD COUNT\n");
+        return 2;
+    }
+    op_name = argv[1];
+    size_t payload = (size_t)atoll(argv[2]);
+    int count = (int)strtol(argv[3], NULL, 10);
+    CHECK(gk_keyring_generate(&kr));
+    CHECK(gk_codec_new(&codec, kr, &o));
+    CHECK(gk_worker_new(&worker, codec));
+    CHECK(gk_session_new(&session, codec));
+    handshake();
+    if (strcmp(op_name, "bare") == 0)
+        run_bare(payload, count);
+    for (size_t i = 0; i < sizeof OPS / sizeof *OPS; i++)
+        if (strcmp(OPS[i].name, op_name) == 0)
+            run(OPS[i].type, OPS[i].fresh, payload, count);
+    gk_session_free(session);
+    gk_worker_free(worker);
+    gk_codec_free(codec);
+    gk_keyring_free(kr);
+    return 0;
+}

@@ -1,0 +1,10 @@
+# Instruction counts of the native core, repeatable on any machine: `make bench-native` compares them with benchmarks/native/baseline.json and
+# fails on growth above 5 %; `make bench-native UPDATE=1` writes that file anew.
+.PHONY: bench-native
+bench-native: $(B)/bench/core
+	$(Q)benchmarks/native/count.py --program $< --out $(B)/bench $(if $(UPDATE),--update)
+
+$(B)/bench/core: $(B)/obj/benchmarks/native/core.o $(NATIVE_OBJ)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LTO) $(LDFLAGS) $^ -l:libcrypto.a -lpthread -ldl -o $@
