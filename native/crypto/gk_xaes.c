@@ -65,6 +65,21 @@ fail:
     return gk_crypto_failed(GK_ERR_CRYPTO);
 }
 
+/* give_aad: each update costs a tenth of a microsecond, so short associated data goes in by one. */
+static bool give_aad(EVP_CIPHER_CTX *ctx, gk_bytes aad1, gk_bytes aad2)
+{
+    uint8_t both[64];
+    gk_writer w = gk_writer_of(both, sizeof(both));
+    int len = 0;
+
+    gk_writer_put(&w, aad1.p, aad1.n);
+    gk_writer_put(&w, aad2.p, aad2.n);
+    if (w.err == GK_OK)
+        return w.len == 0 || EVP_CipherUpdate(ctx, NULL, &len, both, (int)w.len) == 1;
+    return (aad1.n == 0 || EVP_CipherUpdate(ctx, NULL, &len, aad1.p, (int)aad1.n) == 1) &&
+           (aad2.n == 0 || EVP_CipherUpdate(ctx, NULL, &len, aad2.p, (int)aad2.n) == 1);
+}
+
 /* start derives Kx = AES(K, M1 ^ K1) | AES(K, M2 ^ K1), Mi = 00 0i 'X' 00 | nonce[0..12), and gives Kx, nonce[12..24) and the
  * associated data to GCM. */
 static gk_err start(gk_xaes *c, int enc, const uint8_t nonce[GK_XAES_NONCE], gk_bytes aad1, gk_bytes aad2)
@@ -81,8 +96,7 @@ static gk_err start(gk_xaes *c, int enc, const uint8_t nonce[GK_XAES_NONCE], gk_
         m[i] ^= c->k1[i % BLOCK];
     if (EVP_EncryptUpdate(c->block_ctx, kx, &len, m, 2 * BLOCK) == 1 && len == 2 * BLOCK &&
         EVP_CipherInit_ex2(c->gcm_ctx, NULL, kx, nonce + GK_XAES_NONCE - GCM_IV, enc, NULL) == 1 &&
-        (aad1.n == 0 || EVP_CipherUpdate(c->gcm_ctx, NULL, &len, aad1.p, (int)aad1.n) == 1) &&
-        (aad2.n == 0 || EVP_CipherUpdate(c->gcm_ctx, NULL, &len, aad2.p, (int)aad2.n) == 1))
+        give_aad(c->gcm_ctx, aad1, aad2))
         e = GK_OK;
     gk_wipe(kx, sizeof(kx));
     gk_wipe(m, sizeof(m)); /* m ^ K1 next to the public nonce would give K1 */
