@@ -199,7 +199,7 @@ int main(int argc, char **argv)
         return 2;
     }
     op_name = argv[1];
-    size_t payload = (size_t)atoll(argv[2]);
+    size_t payload = (size_t)strtoull(argv[2], NULL, 10);
     int count = (int)strtol(argv[3], NULL, 10);
     CHECK(gk_keyring_generate(&kr));
     CHECK(gk_codec_new(&codec, kr, &o));
