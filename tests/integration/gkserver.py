@@ -2,6 +2,7 @@
 import functools
 import json
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -61,12 +62,21 @@ class Server:
             for path in (self.dir, self.data):
                 os.chown(path, uid, uid)
         user = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
-        command = [env["GK_JAVA"], "-Xmx256m", "-XX:TieredStopAtLevel=1", *properties, f"-Dlogback.configurationFile={self.dir / 'logback.xml'}", "-cp", env["GK_CLASSPATH"],
+        classpath = env["GK_CLASSPATH"] if uid is None else self.readable_copy(env["GK_CLASSPATH"])
+        command = [env["GK_JAVA"], "-Xmx256m", "-XX:TieredStopAtLevel=1", *properties, f"-Dlogback.configurationFile={self.dir / 'logback.xml'}", "-cp", classpath,
                    "org.apache.zookeeper.server.quorum.QuorumPeerMain", self.dir / "zoo.cfg"]
         self.begin = time.monotonic()
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir, start_new_session=True, **user)
         return self
+
+    def readable_copy(self, classpath):
+        """The checkout may lie where other users can't go."""
+        folder = self.dir / "lib"
+        folder.mkdir(exist_ok=True)
+        for jar in classpath.split(":"):
+            shutil.copy(jar, folder)
+        return f"{folder}/*"
 
     def ends(self, seconds=30):
         """The exit code, and how long it took."""
