@@ -45,12 +45,13 @@ static gk_reader ask(int32_t *err)
 
 static void create(const char *path)
 {
-    char data[200];
     int32_t err;
 
-    (void)snprintf(data, sizeof(data), "%s is the node of this text", path);
     framed(GK_OP_CREATE, path);
-    gk_buf_str(&request, data);
+    size_t at = gk_buf_open(&request);
+    gk_buf_put(&request, path, strlen(path));
+    gk_buf_put(&request, " is the node of this text", 25);
+    gk_buf_close(&request, at);
     gk_buf_acl(&request);
     gk_buf_i32(&request, strchr(path, '9') ? 1 : 0); /* some are ephemeral */
     (void)ask(&err);
