@@ -7,7 +7,7 @@ CONFORMANCE_STAMPS := $(CONFORMANCE_SETS:%=$(DEPS)/.conformance-%)
 conformance: all conformance-deps
 	$(Q)tests/conformance/conformance.py $(if $(FULL),--full) $(ONLY:%=--only %) $(SUITES)
 
-conformance-deps: $(CONFORMANCE_STAMPS) $(B)/conformance/classes/RunTests.class $(B)/conformance/capi
+conformance-deps: $(CONFORMANCE_STAMPS) $(B)/conformance/classes/RunTests.class $(B)/conformance/bin/capi
 
 $(DEPS)/.conformance-%: tests/conformance/fetch.sh $(wildcard tests/conformance/*-pom.xml tests/conformance/requirements.txt)
 	$(Q)tests/conformance/fetch.sh $*
@@ -18,7 +18,7 @@ $(B)/conformance/classes/RunTests.class: tests/conformance/java/RunTests.java $(
 	$(say) JAVAC $@
 	$(Q)javac --release 11 -Xlint:all -d $(@D) -cp '$(DEPS)/zookeeper-tests-$(ZK_VERSION)/*' $<
 
-$(B)/conformance/capi: tests/conformance/capi.c
+$(B)/conformance/bin/capi: tests/conformance/capi.c
 	@mkdir -p $(@D)
 	$(say) CC $@
 	$(Q)$(CC) $(CFLAGS) -std=c11 -D_GNU_SOURCE -Wall -Wextra $(WERROR) $(CCLIENT_CFLAGS) $(LDFLAGS) $< $(CCLIENT_LIBS) -o $@

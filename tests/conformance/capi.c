@@ -559,6 +559,9 @@ int main(int argc, char **argv)
     }
     connect_to = argv[1];
     certs = argv[2];
+    FILE *nowhere = fopen("/dev/null", "w"); /* its log has times in it */
+    if (nowhere != NULL)
+        zoo_set_log_stream(nowhere);
     zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
     zoo_deterministic_conn_order(1);
     zhandle_t *zh = open_session(NULL);

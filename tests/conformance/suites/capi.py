@@ -1,4 +1,5 @@
 """The C client's API, all calls, by our capi.c: transcripts of a plain and of a TLS connection to three servers, call by call."""
+import difflib
 import json
 import subprocess
 
@@ -6,7 +7,7 @@ from .common import OUT, ROOT, Result, fresh, run, say
 
 NAME = "capi"
 SANDBOX = ROOT / "tools" / "gk-sandbox"
-PROGRAM = OUT / "capi"
+PROGRAM = OUT / "bin" / "capi"
 LIMIT = 300
 
 
@@ -48,11 +49,12 @@ def run_sides(sides, _full, _only=()):
     found = ({}, {})
     for connection, (expected, code) in stock.items():
         seen, seen_code = plugin[connection]
-        for number, block in enumerate([*expected, f"exit {code}"]):
-            test = f"{connection} {number:03} {block.splitlines()[0]}"
-            other = [*seen, f"exit {seen_code}"][number] if number <= len(seen) else "nothing"
-            found[0][test] = Result("passed")
-            found[1][test] = Result("passed") if other == block else Result("failed", f"expected {block!r}, saw {other!r}")
+        expected, seen = [*expected, f"exit {code}"], [*seen, f"exit {seen_code}"]
+        names = [f"{connection} {number:03} {block.splitlines()[0]}" for number, block in enumerate(expected)]
+        found[0].update({name: Result("passed") for name in names})
+        for kind, a, b, c, d in difflib.SequenceMatcher(None, expected, seen, autojunk=False).get_opcodes():
+            result = Result("passed") if kind == "equal" else Result("failed", f"expected {expected[a:b]}, saw {seen[c:d]}"[:600])
+            found[1].update({name: result for name in (names[a:b] or names[max(a - 1, 0):a or 1])})
     bad = [test for test, result in found[1].items() if result.status == "failed"]
     say(f"{NAME}: {len(found[0])} calls, {len(bad)} answered otherwise{': ' + ', '.join(bad) if bad else ''}")
     return found

@@ -114,5 +114,16 @@ def fresh(directory):
     return directory
 
 
+def retry(results, second):
+    """On a busy machine tests with short time limits fail now and then: what passes at a second attempt passed, and is counted as such."""
+    for test, result in second.items():
+        if result.status == "passed" and results.get(test, result).status != "passed":
+            results[test] = Result("passed", results[test].message, again=True)
+    if all(result.status != "failed" for result in second.values()):
+        for whole in [test for test in results if test.endswith(("(class)", "(file)")) and test not in second]:
+            del results[whole]
+            results.update({test: Result(result.status, result.message, again=True) for test, result in second.items() if test not in results})
+
+
 def say(text):
     print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)

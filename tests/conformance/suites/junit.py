@@ -1,7 +1,7 @@
 """JUnit classes, each in a JVM of its own with clients and servers in it, run by java/RunTests.java."""
 import re
 
-from .common import HERE, OUT, ZK_HOME, Result, fresh, lines_of, run, say
+from .common import HERE, OUT, ZK_HOME, Result, fresh, lines_of, retry, run, say
 
 CLASSES = OUT / "classes"
 LIMIT = 600
@@ -47,18 +47,6 @@ class Junit:
             bad = [test for test, r in results.items() if r.status == "failed"]
             say(f"{self.name} {side.name}: {name}: {len(results) - len(bad)} of {len(results)}{' FAILED: ' + ', '.join(bad) if bad else ''}")
         return found
-
-
-def retry(results, second):
-    """On a busy machine tests with short time limits fail now and then: what passes at a second attempt passed, and is counted as such."""
-    for test, result in second.items():
-        if result.status == "passed" and results.get(test, result).status != "passed":
-            results[test] = Result("passed", results[test].message, again=True)
-    if all(test in second for test in results if test.endswith("(class)")):
-        return
-    if not any(r.status == "failed" for r in second.values()):
-        for test in [test for test in results if test.endswith("(class)")]:
-            del results[test]
 
 
 def artifact(jar):

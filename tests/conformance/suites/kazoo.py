@@ -3,7 +3,7 @@ import os
 import shutil
 import xml.etree.ElementTree as xml
 
-from .common import DEPS, HERE, OUT, ZK_HOME, Result, fresh, lines_of, run, say
+from .common import DEPS, HERE, OUT, ZK_HOME, Result, fresh, lines_of, retry, run, say
 
 NAME = "kazoo"
 SOURCE = DEPS / "kazoo-tests"
@@ -39,14 +39,28 @@ def run_side(side, full, only=()):
                    "PYTHONPATH": str(SOURCE)}
     found = {}
     for name in only or list(files(full)):
-        report = directory / f"{name}.xml"
-        run(["nice", "-n", "10", PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--timeout={TEST_LIMIT}", "-o", "junit_family=xunit1",
-             f"--junitxml={report}", str(SOURCE / "kazoo" / "tests" / name)], directory / f"{name}.log", LIMIT, cwd=directory, env=environment)
-        results = read(name, report)
+        results = run_tests(directory, name, [name], environment)
+        failed = [test for test, result in results.items() if result.status == "failed"]
+        if failed:
+            retry(results, run_tests(directory, f"{name}.again", [node(name, test) for test in failed], environment))
         bad = [test for test, result in results.items() if result.status == "failed"]
         say(f"{NAME} {side.name}: {name}: {len(results) - len(bad)} of {len(results)}{' FAILED: ' + ', '.join(bad) if bad else ''}")
         found.update(results)
     return found
+
+
+def node(name, test):
+    """test_lock.KazooLockTests.test_lock -> test_lock.py::KazooLockTests::test_lock"""
+    parts = test.removeprefix(name.removesuffix(".py") + ".").split(".", 1)
+    return name if test.endswith("(file)") else "::".join([name, *parts])
+
+
+def run_tests(directory, name, nodes, environment):
+    report = directory / f"{name}.xml"
+    tests = SOURCE / "kazoo" / "tests"
+    run(["nice", "-n", "10", PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--timeout={TEST_LIMIT}", "-o", "junit_family=xunit1",
+         f"--junitxml={report}", *(str(tests / one) for one in nodes)], directory / f"{name}.log", LIMIT, cwd=directory, env=environment)
+    return read(name, report)
 
 
 def read(name, report):
