@@ -40,9 +40,13 @@ public class GroupkeeperServerCnxnFactory extends NettyServerCnxnFactory {
         GroupkeeperHook.started(zks); // where JMX is switched off, nobody called before
     }
 
-    /** Replies come one by one, from other threads than the event loop; up to 256 of them go out by one system call. */
+    /**
+     * Replies come one by one, from other threads than the event loop; up to 256 of them go out by one system call. It stands in front of TLS:
+     * behind it, an event and the reply that follows would share a record, as stock's never do, and the C client polls its socket while it
+     * still has bytes of that record to read.
+     */
     static void consolidateFlushes(ChannelHandlerContext ctx) {
-        ctx.pipeline().addBefore(ctx.name(), "groupkeeper-flush", new FlushConsolidationHandler(256, true));
+        ctx.pipeline().addFirst("groupkeeper-flush", new FlushConsolidationHandler(256, true));
     }
 
     /** Stock's handler, which brings ours along when it joins a pipeline. */
