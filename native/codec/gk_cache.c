@@ -57,9 +57,15 @@ gk_err gk_cache_new(gk_cache **out, size_t bytes, const uint8_t seed[16])
     return GK_OK;
 }
 
+/* equal_at: an empty part has no place (memcmp wants one all the same). */
+static bool equal_at(const uint8_t *p, gk_bytes b)
+{
+    return b.n == 0 || memcmp(p, b.p, b.n) == 0;
+}
+
 static bool entry_has_key(const entry *e, uint64_t hash, gk_bytes k1, gk_bytes k2)
 {
-    return e->hash == hash && e->key_n == k1.n + k2.n && memcmp(e->bytes, k1.p, k1.n) == 0 && memcmp(e->bytes + k1.n, k2.p, k2.n) == 0;
+    return e->hash == hash && e->key_n == k1.n + k2.n && equal_at(e->bytes, k1) && equal_at(e->bytes + k1.n, k2);
 }
 
 void gk_cache_hash_tags(gk_cache *c)
