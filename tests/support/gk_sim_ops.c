@@ -279,7 +279,7 @@ static void get_ephemerals(gk_sim *s, gk_buf *out, gk_bytes prefix)
     for (size_t i = 0; i < s->n; i++) {
         gk_bytes path = B(s->nodes[i].path);
 
-        if (s->nodes[i].owner == 0 || path.n < prefix.n || memcmp(path.p, prefix.p, prefix.n) != 0)
+        if (s->nodes[i].owner == 0 || path.n < prefix.n || (prefix.n > 0 && memcmp(path.p, prefix.p, prefix.n) != 0))
             continue;
         gk_buf_bytes(out, path);
         count++;
