@@ -145,7 +145,7 @@ class Run:
         rng = random.Random(f'{args.seed}/{number}')
         top = self.top()
         sessions = args.sessions or rng.choice((1, 2, 3, 4, 6))
-        source = gen.Generator(rng, top, sessions, args.quota, self.root)
+        source = gen.Generator(rng, top, sessions, args.quota, self.root, e.quorum)
         log = []
         self.prepare()
         e.on_reply = source.learn

@@ -1,12 +1,9 @@
 """A connection beside the comparison: the last zxid, alignment of the fixed nodes, cleaning up, as the superuser."""
-import time
-
 from . import jute, proto, wire
 
 
 class Control:
-    def __init__(self, address, patience, superuser=None, quorum=False):
-        self.quorum = quorum
+    def __init__(self, address, patience, superuser=None):
         self.conn = wire.Conn(address, patience)
         self.shake = self.conn.connect(timeout=60000)
         if not self.shake.session:
@@ -35,12 +32,8 @@ class Control:
         return self.answer()
 
     def zxid(self):
-        """The last transaction; in an ensemble the last that was committed anywhere."""
-        return self.call(9, ['/'])[1] if self.quorum else self.call(11, [])[1]
-
-    def keep_alive(self):
-        self.conn.used = time.monotonic()
-        self.zxid()
+        """The last transaction that this server has applied."""
+        return self.call(11, [])[1]
 
     def children(self, path):
         err, _, r = self.call(8, [path, 0])

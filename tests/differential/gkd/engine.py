@@ -31,7 +31,7 @@ class Server:
     def __init__(self, name, entries, patience):
         self.name, self.entries, self.patience = name, entries, patience
         self.masks = normal.Masks()
-        self.control = None
+        self.control, self.taps = None, []
         self.before = None                          # what stood below the fixed nodes when the run began
 
     def dial(self, entry):
@@ -39,12 +39,25 @@ class Server:
 
     def open_control(self, superuser):
         self.close_control()
-        self.control = Control(self.entries[0], self.patience, superuser, len(self.entries) > 1)
+        self.control = Control(self.entries[0], self.patience, superuser)
+        self.taps = [self.control] + [Control(entry, self.patience) for entry in self.entries[1:]]
 
     def close_control(self):
-        if self.control:
-            self.control.close()
-            self.control = None
+        taps, self.taps, self.control = self.taps, [], None
+        for tap in taps:
+            tap.close()
+
+    def zxid(self):
+        """The last transaction; in an ensemble the last that any of its servers has applied."""
+        return max(tap.zxid() for tap in self.taps)
+
+    def catch_up(self, entry):
+        """Until that server has applied all that was seen elsewhere. A sync would not do: on a leader it is no barrier."""
+        tap = self.taps[entry % len(self.taps)]
+        limit = time.monotonic() + self.patience
+        while tap.zxid() < self.masks.last_zxid:
+            if time.monotonic() > limit:
+                raise Stall(f'{self.name}: server {entry} does not catch up')
 
 
 class Engine:
@@ -70,7 +83,7 @@ class Engine:
 
     def rebase(self, forget=True):
         for server in self.servers:
-            zxid = server.control.zxid()
+            zxid = server.zxid()
             if forget:
                 server.masks.forget(zxid)
             else:
@@ -154,9 +167,9 @@ class Engine:
 
     def flush(self, index, batch):
         live = self.live(index)
-        if self.quorum and self.last_entry not in (None, live.entry):
-            self.last_entry = live.entry
-            self.flush(index, [{'op': 'req', 's': index, 't': 9, 'f': ['/']}])
+        if self.quorum and self.last_entry != live.entry:
+            for server in self.servers:
+                server.catch_up(live.entry)
         self.last_entry = live.entry
         if batch[0]['t'] in (100, 102) and live.xid:
             self.barrier(index)                     # these are answered at once and may overtake an event under way
@@ -234,7 +247,8 @@ class Engine:
     def keep_alive(self, now):
         self.checked = now
         for server in self.servers:
-            server.control.keep_alive()
+            for tap in server.taps:
+                tap.zxid()
         for idx, live in list(self.sessions.items()):
             if now - live.used > live.ends[0].timeout / 4000.0:
                 self.barrier(idx)

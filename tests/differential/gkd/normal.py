@@ -103,9 +103,16 @@ def reply(raw, opcode, masks, config=False):
     except jute.Short as why:
         return (*head, 'undecodable', str(why), raw[16:])
     if config:
-        body = tuple(PORTS.sub(b':P', f) if isinstance(f, bytes) else f for f in body)
+        body = without_ports(body)
     rest = raw[r.pos:]
     return (*head, *body, ('rest', rest)) if rest else (*head, *body)
+
+
+def without_ports(value):
+    """/zookeeper/config names the servers' ports, which no two ensembles on one machine share."""
+    if isinstance(value, bytes):
+        return PORTS.sub(b':P', value)
+    return tuple(map(without_ports, value)) if isinstance(value, tuple) else value
 
 
 def event(raw, masks):

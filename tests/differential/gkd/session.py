@@ -47,7 +47,7 @@ def open_session(engine, index, op):
     ahead = op.get('ahead')
     how = {'timeout': op.get('timeout', 30000), 'read_only': op.get('ro', 0)}
     if ahead is not None:
-        how['last_zxid'] = lambda n: max(0, engine.servers[n].control.zxid() + ahead)
+        how['last_zxid'] = lambda n: max(0, engine.servers[n].zxid() + ahead)
     if 'password' in op:
         how['password'] = None if op['password'] is None else bytes.fromhex(op['password'])
     conns, shakes = shake(engine, entry, op or {'op': 'open', 's': index}, **how)
@@ -60,7 +60,15 @@ def open_session(engine, index, op):
         server.masks.sessions[got.session] = ('session', index, engine.generation)
     live = Live(index, entry, [End(c, s) for c, s in zip(conns, shakes)])
     engine.sessions[index] = live
+    learn_zxid(engine, index)
     return live
+
+
+def learn_zxid(engine, index):
+    """In an ensemble: a new session is a transaction that other servers may not have applied; its ping tells which."""
+    if engine.quorum:
+        engine.last_entry = engine.sessions[index].entry
+        engine.barrier(index)
 
 
 def do_open(engine, op):
@@ -92,6 +100,8 @@ def reconnect(engine, live, op, **how):
         differ(engine, 'the session id changed', op, got.session == end.session, True)
         differ(engine, 'the password changed', op, got.password == end.password, True)
     live.used = time.monotonic()
+    if engine.quorum:
+        engine.last_entry = None
 
 
 def after_close(engine, live, batch):
@@ -134,7 +144,7 @@ def do_bounce(engine, op):
         for conn in conns:
             conn.close()
     elif how == 'ahead':
-        conns, _ = shake(engine, live.entry, op, last_zxid=lambda n: engine.servers[n].control.zxid() + 1000, **sid,
+        conns, _ = shake(engine, live.entry, op, last_zxid=lambda n: engine.servers[n].zxid() + 1000, **sid,
                          password=lambda n: live.ends[n].password)
         for conn in conns:
             conn.close()
@@ -156,7 +166,7 @@ def do_expire(engine, op):
     """The session's timeout is made as short as the server allows, then both servers must end it by themselves."""
     live = engine.live(op['s'])
     engine.barrier(live.index)
-    before = [server.control.zxid() for server in engine.servers]
+    before = [server.zxid() for server in engine.servers]
     reconnect(engine, live, op, timeout=1)
     for end in live.ends:
         end.conn.close()
@@ -164,10 +174,11 @@ def do_expire(engine, op):
     steps = [None, None]
     for number, server in enumerate(engine.servers):
         while time.monotonic() < limit and steps[number] is None:
-            now = server.control.zxid()
+            now = server.zxid()
             if now > before[number]:
                 steps[number] = now - before[number]
                 server.masks.loose.add(now)
+                server.masks.last_zxid = now
             else:
                 time.sleep(0.02)
     engine.sessions.pop(live.index, None)
@@ -277,9 +288,10 @@ def do_settle(engine, op):
     steps = [0, 0]
     while time.monotonic() < limit and (not op['steps'] or min(steps) < op['steps']):
         time.sleep(0.05)
-        steps = [server.control.zxid() - was for server, was in zip(engine.servers, before)]
+        steps = [server.zxid() - was for server, was in zip(engine.servers, before)]
     for server in engine.servers:
-        server.masks.loose.add(server.control.zxid())
+        server.masks.last_zxid = server.zxid()
+        server.masks.loose.add(server.masks.last_zxid)
     differ(engine, 'the servers did not act alike by themselves', op, steps[0], steps[1])
     for idx in list(engine.sessions):
         engine.barrier(idx)

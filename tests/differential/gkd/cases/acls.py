@@ -11,7 +11,7 @@ def table():
             yield Case(f'acl/create/{i}/{"known" if user else "unknown"}', lambda b, a=acl, u=user: ([auth(u)] if u else []) + [
                 create(b + '/x', 'd', acl=a), get_acl(b + '/x'), get(b + '/x'), put(b + '/x', 'e'), create(b + '/x/y'), ls2(b + '/x'), delete(b + '/x/y'), set_acl(b + '/x', a), get_acl(b + '/x'),
                 get(b + '/x', s=1), put(b + '/x', 'f', s=1), get_acl(b + '/x', s=1), create2(b + '/s', 'd', 2, acl=a), container(b + '/c', acl=a), ttl(b + '/t', acl=a), multi(*parts(create(b + '/m', acl=a))),
-                set_acl(b, a), get_acl(b), exists(b), ls2(b)])
+                set_acl(b, a), get_acl(b), exists(b), ls2(b)], *(['standalone'] if acl is None else []))
     for perms in range(0, 32):
         yield Case(f'acl/perms/{perms}', lambda b, p=perms: [
             create(b + '/x', 'd', acl=[[31, 'world', 'anyone']]), create(b + '/x/k'), set_acl(b + '/x', [[p, 'world', 'anyone']]), get(b + '/x', 1), put(b + '/x', 'e'), ls(b + '/x', 1), ls2(b + '/x'), create(b + '/x/l'),
@@ -24,7 +24,7 @@ def table():
     yield Case('acl/superuser', lambda b: [create(b + '/x', acl=[[0, 'world', 'anyone']]), get(b + '/x'), auth('super:differential', s=1), who(s=1), get(b + '/x', s=1), put(b + '/x', 'q', s=1), set_acl(b + '/x', OPEN, s=1), get(b + '/x')])
     yield Case('acl/superuser-config', lambda b: [auth('super:differential'), get('/zookeeper/config'), create('/zookeeper/config/x'), delete('/zookeeper/config/x'), delete('/zookeeper/config'), get_acl('/zookeeper/config'), delete('/zookeeper'), delete('/')], 'standalone')
     yield Case('acl/vector-lengths', lambda b: [{'op': 'req', 's': 0, 't': 7, 'f': [], 'x': 9, 'raw': '0000000900000007' + f'{len(b):08x}' + b.encode().hex() + tail} for tail in (
-        'ffffffff' 'ffffffff', 'fffffffe' 'ffffffff', '80000000' 'ffffffff', '7fffffff', '00000001' '0000001f' 'ffffffff' 'ffffffff' 'ffffffff', '00000000' 'ffffffff', '00000002' '0000001f')] + [get_acl(b)])
+        'ffffffff' 'ffffffff', 'fffffffe' 'ffffffff', '80000000' 'ffffffff', '7fffffff', '00000001' '0000001f' 'ffffffff' 'ffffffff' 'ffffffff', '00000000' 'ffffffff', '00000002' '0000001f')] + [get_acl(b)], 'standalone')
     yield Case('acl/many-entries', lambda b: [create(b + '/x', acl=[[1, 'digest', f'u{i}:{i}'] for i in range(300)]), get_acl(b + '/x'), auth('super:differential', s=1), get_acl(b + '/x', s=1)])
     yield Case('acl/unicode-ids', lambda b: [create(b + '/x', acl=[[31, 'digest', 'é漢:\U0001f600'], [31, 'world', 'anyone'], [1, 'digest', '\udcff:x']]), get_acl(b + '/x')])
     yield Case('acl/version', lambda b: [set_acl(b, OPEN, v) for v in (-1, 0, 1, 2, -2)] + [exists(b), get_acl(b)])

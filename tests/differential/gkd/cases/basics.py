@@ -80,7 +80,7 @@ def life():
     yield Case('life/containers', lambda b: [
         container(b + '/c', 'x'), exists(b + '/c'), delete_container(b + '/c'), container(b + '/c'), create(b + '/c/x'), delete_container(b + '/c'),
         delete(b + '/c/x'), delete_container(b + '/c'), exists(b + '/c'), delete_container(b + '/c'), create(b + '/p'), delete_container(b + '/p'), create(b + '/e', flags=1),
-        delete_container(b + '/e'), ttl(b + '/t'), delete_container(b + '/t'), delete_container('/'), delete_container(None), delete_container('')])
+        delete_container(b + '/e'), ttl(b + '/t'), delete_container(b + '/t'), delete_container('/'), delete_container('')])
     yield Case('life/counts', lambda b: [create(b + '/a'), create(b + '/a/b'), create(b + '/a/b/c'), create(b + '/ab'), create(b + '/ab/x'), count(b), count(b + '/a'),
                                          count(b + '/ab'), count(b + '/a/'), count(b + '/none'), count('/none'), count(None)])
     yield Case('life/sync', lambda b: [sync(b), sync('/'), sync(''), sync(None), sync('x'), sync(b + '/none'), sync(b + '/\0')])

@@ -1,5 +1,5 @@
 """Bytes: bodies cut at each length, trailing bytes, frames at the limit, requests split and joined."""
-from .. import jute, proto
+from .. import gen, jute, proto
 from . import *  # noqa: F403
 
 LIMIT = 1048575
@@ -28,7 +28,8 @@ def table():
     for word in samples('/gk00000000/c1234'):
         size = body(samples('/gk00000000/c1234')[word])
         for cut in range(8, size):
-            yield Case(f'cut/{word}/{cut}', lambda b, w=word, c=cut: [*state(b), {**samples(b)[w], 'cut': c}, ping(), ls2(b), get(b + '/kid')], 'share')
+            alone = ['standalone'] if samples('/gk')[word]['t'] in gen.WEDGING else []
+            yield Case(f'cut/{word}/{cut}', lambda b, w=word, c=cut: [*state(b), {**samples(b)[w], 'cut': c}, ping(), ls2(b), get(b + '/kid')], 'share', *alone)
         for tail in ('00', 'ff', '00000001', 'ffffffffffffffff', '61' * 100):
             yield Case(f'tail/{word}/{len(tail) // 2}', lambda b, w=word, t=tail: [*state(b), {**samples(b)[w], 'tail': t}, ping(), ls2(b), get(b + '/kid')])
         yield Case(f'split/{word}', lambda b, w=word: [*state(b), {**samples(b)[w], 'seg': [1]}, ping(), ls2(b)])
@@ -94,7 +95,7 @@ def lengths():
                 good = o(b)
                 whole = jute.put_int(77) + jute.put_int(good['t']) + proto.encode(proto.REQUEST[good['t']], good['f'])
                 return [{'op': 'req', 's': 0, 't': good['t'], 'f': [], 'x': 77, 'raw': (whole[:8] + jute.put_int(n) + whole[12:]).hex()}, ping(), exists(b)]
-            yield Case(f'length/{word}/{length}', make)
+            yield Case(f'length/{word}/{length}', make, *(['standalone'] if op('/gk')['t'] in gen.WEDGING else []))
     for length in (-2, -1, 0, 1, 2 ** 31 - 1, -2 ** 31, 2097151):
-        yield Case(f'length/data/{length}', lambda b, n=length: [{'op': 'req', 's': 0, 't': 5, 'f': [], 'x': 77, 'raw': (jute.put_int(77) + jute.put_int(5) + jute.put_string(b) + jute.put_int(n) + b'x' + jute.put_int(-1)).hex()}, get(b)])
+        yield Case(f'length/data/{length}', lambda b, n=length: [{'op': 'req', 's': 0, 't': 5, 'f': [], 'x': 77, 'raw': (jute.put_int(77) + jute.put_int(5) + jute.put_string(b) + jute.put_int(n) + b'x' + jute.put_int(-1)).hex()}, get(b)], 'standalone')
         yield Case(f'length/vector/{length}', lambda b, n=length: [{'op': 'req', 's': 0, 't': 101, 'f': [0], 'x': -8, 'raw': (jute.put_int(-8) + jute.put_int(101) + jute.put_long(0) + jute.put_int(n) + jute.put_string(b) + jute.put_int(0) * 2).hex()}, ping(), check_watches(b, 3)])

@@ -38,7 +38,7 @@ def creates():
                         seq['f'].append(10 ** 9)
                     return [create(b + '/kid'), create(b + '/eph', flags=1), create(b + '/locked', acl=READ), op, seq,
                             multi([k, op['f']]), ls2(b), delete(b + '/eph')]
-                yield Case(f'order/{word}/{one}+{two}', make, 'share', *(['root'] if mix.get('path') == '/' else []))
+                yield Case(f'order/{word}/{one}+{two}', make, 'share', *(['root'] if mix.get('path') == '/' else []), *(['standalone'] if 'null-acl' in (one, two) else []))
 
 
 def writes():

@@ -55,7 +55,7 @@ def table():
     for path in ABSOLUTE:
         for use in uses('/b', path):
             fixed = path is None or path in ('', '/', '/zookeeper', '/zookeeper/quota') or 'sequential' in use
-            yield Case(f'paths/{use}/absolute/{path!a}', lambda b, p=path, u=use: [*uses(b, p)[u], ls2(b), ping()], *(['root'] if fixed else []))
+            yield Case(f'paths/{use}/absolute/{path!a}', lambda b, p=path, u=use: [*uses(b, p)[u], ls2(b), ping()], *(['root'] if fixed else []), *(['standalone'] if path is None and use == 'deleteContainer' else []))
     for i, name in enumerate(corpus.REFUSED):
         yield Case(f'paths/refused/{i}', lambda b, n=name: [
             create(f'{b}/{n}'), create(f'{b}/x{n}y', flags=2), exists(f'{b}/{n}'), put(f'{b}/{n}', 'x'), create(f'{b}/{n}/z'), ls2(b)], 'share')
