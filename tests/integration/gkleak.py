@@ -1,6 +1,7 @@
 """Looks for secrets in what servers wrote or sent: raw, hex, UTF-16 and base64 at any offset, in files as they are and decompressed."""
 import base64
 import gzip
+import os
 import struct
 import zlib
 
@@ -90,19 +91,28 @@ def forms_of(content):
 
 
 class Search:
-    """Counts of what was looked at and found. `found` maps (secret, spelling) to the places."""
+    """Counts of what was looked at and found. `found` maps (secret, spelling) to the places. The secrets have a beginning of at least 8
+    characters in common, which is all that is looked for at first."""
 
     def __init__(self, secrets):
-        self.forms = {secret: spellings(secret) for secret in secrets}
+        common = os.path.commonprefix(list(secrets))
+        if len(common) < 8:
+            raise ValueError("secrets must begin alike")
+        self.common = common
+        self.beginnings = {pattern: spelling for spelling, patterns in spellings(common).items() for pattern in patterns}
+        self.whole = {pattern: (secret, spelling) for secret in secrets for spelling, patterns in spellings(secret).items() for pattern in patterns}
+        self.lengths = sorted({len(pattern) for pattern in self.whole}, reverse=True)
         self.files = self.bytes = self.snapshots = self.logs = self.texts = self.compressed = 0
         self.found = {}
 
     def look(self, content, place):
         self.bytes += len(content)
-        for secret, named in self.forms.items():
-            for spelling, patterns in named.items():
-                if any(pattern in content for pattern in patterns):
-                    self.found.setdefault((secret, spelling), []).append(place)
+        for beginning, spelling in self.beginnings.items():
+            at = content.find(beginning)
+            while at >= 0:
+                hit = next((self.whole[content[at:at + n]] for n in self.lengths if content[at:at + n] in self.whole), (self.common, spelling))
+                self.found.setdefault(hit, []).append(place)
+                at = content.find(beginning, at + len(beginning))
 
     def file(self, path):
         content = path.read_bytes()
