@@ -1,5 +1,6 @@
 /* Requests: parse the whole record by its field list first, then write it. A record that can't be parsed goes on as its header alone, on
- * which stock fails at the same place in the same way (MARSHALLINGERROR) with nothing to log. */
+ * which stock fails at the same place in the same way (MARSHALLINGERROR) with nothing to log. A write other than a multi goes on as a read:
+ * its failure would be proposed under the zxid before it, and no later write of the whole ensemble would ever be committed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -324,14 +325,15 @@ gk_err gk_request_rewrite(gk_session *s, gk_worker *w, gk_writer *out, gk_pendin
         write_header(out, p->server_xid, UNKNOWN_OPCODE);
         return GK_OK;
     }
-    write_header(out, p->server_xid, type);
     bool multi = type == GK_OP_MULTI || type == GK_OP_MULTI_READ;
     gk_bytes rest = {r.p, r.n};
     if ((multi ? count_parts(rest, &p->n_parts) : parse_record(&r, &rec)) != GK_OK) {
         gk_worker_count(w, GK_COUNT_REFUSED);
         p->n_parts = 0;
+        write_header(out, p->server_xid, p->op->write ? GK_OP_GET_DATA : type);
         return GK_OK;
     }
+    write_header(out, p->server_xid, type);
     if (multi)
         return write_multi(w, out, p, rest);
     if (type == GK_OP_GET_EPHEMERALS && (e = keep_prefix(p, rec.f[0].blob)) != GK_OK)

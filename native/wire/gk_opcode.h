@@ -58,6 +58,7 @@ typedef struct gk_opcode {
     const char *request;
     const char *reply;
     bool in_multi; /* may be a part of multi (writes and check) or multiRead (reads) */
+    bool write;     /* a record of its own goes through the leader (a multi is not among these) */
     bool overtakes; /* answered at once, not in the order of requests */
 } gk_opcode;
 

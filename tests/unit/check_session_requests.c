@@ -296,7 +296,8 @@ START_TEST(malformed_records)
 
         clear();
         request(&in, 9, cases[i].type, BYTES(cases[i].record, cases[i].n));
-        request(&want, 9, cases[i].type, STR(""));
+        /* a write that fails before it has a zxid would stop a quorum's commits: a read fails in its place */
+        request(&want, 9, gk_opcode_find(cases[i].type)->write ? GK_OP_GET_DATA : cases[i].type, STR(""));
         ck_assert_uint_eq(gk_rig_requests(&rig, &out, gk_buf_view(&in)), in.n);
         ck_assert_msg(out.n == want.n && memcmp(out.p + (own ? 8 : 0), want.p + (own ? 8 : 0), own ? 4 : 12) == 0, "case %zu: %zu bytes", i, out.n);
     }
