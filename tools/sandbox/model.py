@@ -2,6 +2,7 @@
 import fcntl
 import json
 import os
+import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from . import DEFAULT_ZK_VERSION, SandboxError
 
 STATE_FILE = "sandbox.json"
+LOCK_SECONDS = 120
 # These hold for one start; all others stay what they were when not given again.
 PER_START = ("set", "jvm", "classpath_add", "netns")
 # Changing one of these moves servers to other addresses or roles: what reconfig once wrote is void then.
@@ -107,13 +109,18 @@ class Ensemble:
 
     @contextmanager
     def lock(self):
-        """One changing command at a time."""
+        """One changing command at a time; others wait for their turn."""
         self.dir.mkdir(parents=True, exist_ok=True)
         with open(self.dir / ".lock", "w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise SandboxError("BUSY", f"another gk-sandbox is changing {self.dir}", "wait for it to end") from None
+            deadline = time.monotonic() + LOCK_SECONDS
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise SandboxError("BUSY", f"another gk-sandbox is changing {self.dir}", "wait for it to end") from None
+                    time.sleep(0.1)
             yield
 
     @property
