@@ -83,7 +83,7 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
 
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) throws Exception {
-        ByteBuf in = (ByteBuf) msg;
+        ByteBuf in = outsideHeap(ctx, (ByteBuf) msg);
         try {
             if (mode == Mode.CLOSED || mode == Mode.FOUR_LETTERS || !hold(ctx, in)) {
                 return;
@@ -96,6 +96,18 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
                 forward(ctx, from);
             }
             keepRest(ctx, from);
+        } finally {
+            in.release();
+        }
+    }
+
+    /** Native code needs an address. What TLS hands on lies in the heap where Netty's allocator prefers that (io.netty.noPreferDirect). */
+    private static ByteBuf outsideHeap(ChannelHandlerContext ctx, ByteBuf in) {
+        if (in.isDirect() && in.nioBufferCount() == 1) {
+            return in;
+        }
+        try {
+            return ctx.alloc().directBuffer(in.readableBytes()).writeBytes(in);
         } finally {
             in.release();
         }
