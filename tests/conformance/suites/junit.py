@@ -32,7 +32,8 @@ class Junit:
         """{test: Result}; a test that had begun when the JVM ended failed."""
         directory = fresh(OUT / self.name / side.name / f"{name}{'.again' if attempt > 1 else ''}")
         command = ["nice", "-n", "10", "java", "-Xmx512m", *(f"--add-opens={package}=ALL-UNNAMED" for package in OPENS),
-                   f"-Dlogback.configurationFile={HERE / 'logback.xml'}", f"-Dconformance.factory={side.factory}", *self.options(directory),
+                   f"-Dlogback.configurationFile={HERE / 'logback.xml'}", f"-Dconformance.factory={side.factory}",
+                   "-Dtest.junit.threads=2", f"-Dzookeeper.junit.threadid={2 if side.plugin else 1}", *self.options(directory),
                    *side.properties(directory), "-cp", self.classpath(side), "RunTests", str(directory / "results.tsv"), f"{self.package}.{name}"]
         code = run(command, directory / "log", LIMIT, cwd=directory)
         return read(name, directory / "results.tsv", code)
