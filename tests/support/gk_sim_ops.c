@@ -466,6 +466,17 @@ static int32_t path_op(gk_sim *s, gk_buf *out, int32_t type, sim_request *q)
     }
 }
 
+static int32_t reconfig(gk_reader r)
+{
+    gk_blob b;
+    uint64_t version;
+
+    for (int i = 0; i < 3; i++)
+        if (gk_jute_blob(&r, &b) != GK_OK)
+            return SIM_MARSHALLING;
+    return gk_reader_u64(&r, &version) == GK_OK ? SIM_UNIMPLEMENTED : SIM_MARSHALLING;
+}
+
 static int32_t any_op(gk_sim *s, gk_buf *out, int32_t type, gk_reader r, sim_request *q)
 {
     if (!gk_opcode_find(type) || type == GK_OP_CHECK) {
@@ -489,7 +500,7 @@ static int32_t any_op(gk_sim *s, gk_buf *out, int32_t type, gk_reader r, sim_req
         gk_buf_str(out, "challenge");
         return SIM_OK;
     case GK_OP_RECONFIG:
-        return SIM_UNIMPLEMENTED;
+        return reconfig(r);
     default:
         if (!read_record(&r, type, q) || (q->null_path && type != GK_OP_GET_EPHEMERALS))
             return SIM_MARSHALLING;
