@@ -8,9 +8,10 @@ FUZZ_SECONDS ?= $(if $(FUZZ_BUDGET),$(shell expr $(FUZZ_BUDGET) / $(words $(FUZZ
 FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 FUZZ_B := $(B)/fuzz
 FUZZ_NATIVE := $(NATIVE_SRC:%.c=$(FUZZ_B)/obj/%.o)
+FUZZ_SUPPORT := $(patsubst %.c,$(FUZZ_B)/obj/%.o,$(wildcard tests/support/*.c))
 FUZZ_REPLAY_OBJ := $(FUZZ_SRC:%.c=$(B)/obj/%.o) $(B)/obj/tests/fuzz/replay.o
 
-.SECONDARY: $(FUZZ_REPLAY_OBJ) $(FUZZ_NATIVE) $(FUZZ_SRC:%.c=$(FUZZ_B)/obj/%.o)
+.SECONDARY: $(FUZZ_REPLAY_OBJ) $(FUZZ_NATIVE) $(FUZZ_SUPPORT) $(FUZZ_SRC:%.c=$(FUZZ_B)/obj/%.o)
 
 .PHONY: fuzz fuzz-build fuzz-replay
 fuzz-replay: $(FUZZ_RUN:%=$(FUZZ_B)/fuzz_%-replay)
@@ -18,7 +19,7 @@ fuzz-replay: $(FUZZ_RUN:%=$(FUZZ_B)/fuzz_%-replay)
 	  if $(FUZZ_B)/fuzz_$$t-replay tests/fuzz/corpus/$$t; then good=$$((good + 1)); else bad=$$((bad + 1)); fi; done; \
 	  echo "fuzz-replay: $$good passed, $$bad failed, 0 skipped"; [ $$bad = 0 ]
 
-$(FUZZ_B)/fuzz_%-replay: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(NATIVE_LIB)
+$(FUZZ_B)/fuzz_%-replay: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(B)/lib/libgktest.a $(NATIVE_LIB)
 	@mkdir -p $(@D)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -lcrypto -lpthread
@@ -36,9 +37,9 @@ $(FUZZ_B)/obj/%.o: %.c
 	$(say) CLANG $<
 	$(Q)clang $(FUZZ_CFLAGS) $(filter-out -D_FORTIFY_SOURCE=2,$(GK_CFLAGS)) $(EXTRA_CFLAGS) -c $< -o $@
 
-$(FUZZ_B)/fuzz_%: $(FUZZ_B)/obj/tests/fuzz/fuzz_%.o $(FUZZ_NATIVE)
+$(FUZZ_B)/fuzz_%: $(FUZZ_B)/obj/tests/fuzz/fuzz_%.o $(FUZZ_SUPPORT) $(FUZZ_NATIVE)
 	@mkdir -p $(@D)
 	$(say) LD $@
 	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ -o $@ -lcrypto -lpthread
 
--include $(FUZZ_REPLAY_OBJ:.o=.d) $(FUZZ_NATIVE:.o=.d) $(FUZZ_SRC:%.c=$(FUZZ_B)/obj/%.d)
+-include $(FUZZ_REPLAY_OBJ:.o=.d) $(FUZZ_NATIVE:.o=.d) $(FUZZ_SUPPORT:.o=.d) $(FUZZ_SRC:%.c=$(FUZZ_B)/obj/%.d)

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""First inputs of the codec's fuzz targets, made of the vectors in tests/vectors. What a target makes of its input stands in its first comment.
+
+usage: gen_corpus.py            write tests/fuzz/corpus/{path,quota,handshake,sequence,request,reply,session}
+       gen_corpus.py --check    compare with what is there; exit 1 when something differs or is missing
+"""
+import hashlib
+import pathlib
+import struct
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+VECTORS = HERE.parent / "vectors"
+
+
+def cases(name):
+    for case in (VECTORS / name).read_text().split("\n\n")[1:]:
+        yield {k.strip(): v.strip() for k, v in (line.split("=", 1) for line in case.splitlines())}
+
+
+def raw(case, attribute):
+    return bytes.fromhex(case[attribute])
+
+
+def choices(label, n):
+    return hashlib.shake_128(label.encode()).digest(n)
+
+
+def path():
+    for i, case in enumerate(list(cases("names.txt"))[::4]):
+        if len(case["path"]) < 120:
+            yield f"client-{i}", bytes([1 if "prefixes" in case else 0]) + raw(case, "path")
+            yield f"stored-{i}", bytes([3 if "prefixes" in case else 2]) + raw(case, "stored")
+
+
+def quota():
+    for i, case in enumerate(list(cases("java_stats.txt"))[:48:2]):
+        yield f"stats-{i}", b"\0" + raw(case, "text")
+    for i, case in enumerate(cases("limits.txt")):
+        if i % 6 == 0 and case["result"] == "GK_OK":
+            yield f"limits-{i}", b"\1" + raw(case, "text")
+            yield f"stored-{i}", b"\2" + raw(case, "stored")
+
+
+def handshake():
+    for i, case in enumerate(list(cases("sessions.txt"))[:4]):
+        request = struct.pack(">iqi", 0, 77, 10000) + raw(case, "session") + struct.pack(">i", 16)
+        yield f"right-{i}", b"\0" + request + raw(case, "ours") + b"\0"
+        yield f"stocks-{i}", b"\0" + request + raw(case, "stock")
+        yield f"response-{i}", b"\1" + struct.pack(">ii", 0, 10000) + raw(case, "session") + struct.pack(">i", 16) + raw(case, "stock") + b"\0" * (i % 2)
+    yield "new", b"\0" + struct.pack(">iqiqi", 0, 0, 10000, 0, 16) + bytes(17)
+    yield "null", b"\0" + struct.pack(">iqiqi", 0, 0, 10000, 5, -1)
+
+
+def sequence():
+    for i, case in enumerate(cases("sequence.txt")):
+        if len(case["marked"]) > 400:
+            continue
+        number = struct.pack(">i", int(case["number"]))
+        yield f"path-{i}", b"\0" + number + raw(case, "path")
+        yield f"marked-{i}", b"\1" + raw(case, "marked")[:-1] + b"A\0" + raw(case, "pending")
+    for i, p in enumerate((b"/a/b\1", b"//x", b"/", b"", b"x", b"a/b", b"/a//b", b"/\xff", b"/zookeeper/quota/")):
+        yield f"odd-{i}", b"\0\0\0\0\7" + p
+    for i, case in enumerate(list(cases("payloads.txt"))[::6]):
+        yield f"write-{i}", b"\2" + raw(case, "path") + b"\0" + raw(case, "stored")
+
+
+def request():
+    seen = set()
+    for case in cases("frames.txt"):
+        body = raw(case, "request")
+        if body[4:8] in seen or len(body) > 254:
+            continue
+        seen.add(body[4:8])
+        yield f"one-{len(seen)}", bytes([len(seen) % 4, len(body)]) + body
+        yield f"stream-{len(seen)}", b"\4" + struct.pack(">i", len(body)) + body + struct.pack(">i", 8) + body[:8]
+    yield "lengths", b"\4\xff\xff\xff\xff\0\0\0\0"
+
+
+def reply():
+    for i in range(24):
+        yield f"choices-{i}", choices(f"reply {i}", 60 + 6 * i)
+
+
+def session():
+    for i in range(16):
+        yield f"choices-{i}", bytes([i % 8]) + choices(f"session {i}", 80 + 20 * i)
+
+
+def main(args):
+    if args not in ([], ["--check"]):
+        print(__doc__, file=sys.stderr)
+        return 2
+    differ = 0
+    for target in (path, quota, handshake, sequence, request, reply, session):
+        folder = HERE / "corpus" / target.__name__
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in target():
+            file = folder / name
+            if not args:
+                file.write_bytes(data)
+            elif not file.exists() or file.read_bytes() != data:
+                print(f"gen_corpus.py: {target.__name__}/{name} differs", file=sys.stderr)
+                differ = 1
+    return differ
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
