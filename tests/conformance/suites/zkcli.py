@@ -15,6 +15,7 @@ MARK, MARKED = "redo 99999", "Command index out of range"
 ANSWER_SECONDS, QUIET_SECONDS = 30, 0.15
 DATE = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d \S+ \d{4}")
 ZXID = re.compile(r"(zxid:? = ?|Zxid = |version = |version=|zxid: )(0x[0-9a-f]+|[0-9a-f]{9,}|\d{6,})", re.I)
+ELECTION = re.compile(r"WatchedEvent state:(Disconnected|SyncConnected) type:None")
 LISTING = re.compile(r"\[[^\[\]]*\]")  # of children or of ephemerals, in a hash order
 SESSION = re.compile(r"0x[0-9a-f]{12,}")
 
@@ -66,6 +67,8 @@ class Cli:
 
 
 def arrange(lines):
+    """Connections come and go with elections, which a reconfig may bring about or not, as it hits the leader: those events don't count."""
+    lines = [line for line in lines if not ELECTION.match(line)]
     events = sorted(line for line in lines if line.startswith("WatchedEvent"))
     others = [line for line in lines if line.strip() and not line.startswith(("WatchedEvent", "WATCHER::"))]
     others = [f"[{', '.join(sorted(line[1:-1].split(', ')))}]" if LISTING.fullmatch(line) else line for line in others]
