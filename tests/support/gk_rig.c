@@ -146,7 +146,7 @@ static uint8_t *take(size_t n)
 
 uint8_t *gk_buf_room(gk_buf *b, size_t n)
 {
-    if (b->cap - b->n < n) {
+    if (!b->p || b->cap - b->n < n) {
         size_t cap = (b->n + n) * 2 + 64;
         uint8_t *p = take(cap);
 

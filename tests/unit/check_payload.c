@@ -74,7 +74,7 @@ START_TEST(vectors)
         ck_assert_uint_eq(out.n, stored.n);
         ck_assert(memcmp(out.p, (uint8_t[]){1, null ? GK_FLAG_NULL : 0, 0, 0, 0, GK_RIG_PAYLOAD_ID}, GK_PAYLOAD_HEADER) == 0);
     }
-    ck_assert_uint_eq(gk_vec_close(v), 57);
+    ck_assert_uint_eq(gk_vec_close(v), 58);
     gk_buf_free(&out);
 }
 END_TEST

@@ -3,7 +3,7 @@
 primitives of gen_crypto.py and of what ZooKeeper's own classes said (java_*.txt, by GenJava.java). frames.txt comes from gen_frames.py.
 
 usage: gen_codec.py            write the files
-       gen_codec.py --check    compare them with what is there; exit 1 when they differ
+       gen_codec.py --check    compare them with what is there, and with the examples in docs/FORMAT.md; exit 1 when they differ
 """
 import base64
 import pathlib
@@ -137,6 +137,9 @@ def names_file():
     return g.text("Paths, and their stored forms. " + OWN, out)
 
 
+EXAMPLE = b"/app/config/db"
+
+
 # --- payloads --------------------------------------------------------------------------------------------------------------
 
 def binding(node):
@@ -146,6 +149,10 @@ def binding(node):
 def payload(key, ident, nonce, bound, data, flags=0, version=1):
     header = struct.pack(">BBI", version, flags, ident)
     return header + nonce + g.xaes(key, nonce, header + bound, data)
+
+
+def example_payload():
+    return payload(PAYLOAD, PAYLOAD_ID, bytes(range(0xe0, 0xf8)), binding(walk(EXAMPLE)[2]), b"jdbc:example")
 
 
 def payloads_file():
@@ -158,6 +165,7 @@ def payloads_file():
         for n in (0, 1, 15, 16, 100):
             data, nonce = s.take(n), s.take(24)
             case("payload", path, data, payload(PAYLOAD, PAYLOAD_ID, nonce, binding(walk(path)[2]), data))
+    case("the example of docs/FORMAT.md", EXAMPLE, b"jdbc:example", example_payload())
     a, b, mirror = (walk(p)[2] for p in (b"/a", b"/b", b"/zookeeper/quota/a"))
     nonce, data = s.take(24), b"what /a holds"
     good = payload(PAYLOAD, PAYLOAD_ID, nonce, a.tag, data)
@@ -298,6 +306,24 @@ def siphash_file():
     return g.text("SipHash-2-4: the 64 vectors of its authors (github.com/veorq/SipHash, vectors.h), computed anew. " + OWN, cases)
 
 
+def examples():
+    """What docs/FORMAT.md shows must stand there as it is computed here."""
+    stored, _, node = walk(EXAMPLE)
+    yield from (stored.decode(), node.tag.hex(), example_payload().hex())
+    lock = next(c for c in sequence_file().split("\n\n") if "case = a lock" in c)
+    fields = dict(line.split(" = ", 1) for line in lock.splitlines())
+    yield from (bytes.fromhex(fields["marked"]).rpartition(b"\1")[2].decode(), fields["pending"], bytes.fromhex(fields["stored"]).decode())
+    case = next(iter(java_cases("java_passwords.txt")))
+    yield from (case["stock"], g.hmac256(SESSION, g.var(b"groupkeeper v1 session") + bytes.fromhex(case["session"]))[:16].hex())
+    yield limits(walk(b"/zookeeper/quota/a/zookeeper_limits")[2], b"count=5,bytes=1000", g.Stream("limits").take(24), 5, -1).decode()
+    yield from (walk(p)[0].decode().replace("\2", "\\u0002") for p in (b"/a/no/x\1", b"/a//b", b"/zookeeper/quota/app/config"))
+
+
+def missing_examples():
+    text = "".join((HERE.parent.parent / "docs" / "FORMAT.md").read_text().split())
+    return [e for e in examples() if e not in text]
+
+
 def main(args):
     files = {"siphash.txt": siphash_file(), "names.txt": names_file(), "payloads.txt": payloads_file(), "sequence.txt": sequence_file(),
              "sessions.txt": sessions_file(), "limits.txt": limits_file(), "stats.txt": stats_file()}
@@ -307,10 +333,13 @@ def main(args):
     differ = [name for name, content in files.items() if args == ["--check"] and (HERE / name).read_text() != content]
     for name in differ:
         print(f"gen_codec.py: {name} differs", file=sys.stderr)
-    if args != ["--check"]:
+    missing = missing_examples() if args else []
+    for example in missing:
+        print(f"gen_codec.py: docs/FORMAT.md lacks {example}", file=sys.stderr)
+    if not args:
         for name, content in files.items():
             (HERE / name).write_text(content)
-    return 1 if differ else 0
+    return 1 if differ or missing else 0
 
 
 if __name__ == "__main__":
