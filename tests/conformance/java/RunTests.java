@@ -13,7 +13,7 @@ import org.junit.platform.launcher.core.LauncherFactory;
 
 /**
  * Runs JUnit classes and writes each result at once, so that a killed JVM leaves what it found out: lines STATUS, CLASS, TEST, MESSAGE with
- * tabs between. usage: RunTests RESULTS CLASS...   -Dconformance.factory=F: whoever asks for stock's Netty factory in this JVM gets F.
+ * tabs between. usage: RunTests RESULTS CLASS[#METHOD]...   -Dconformance.factory=F: whoever asks for stock's Netty factory in this JVM gets F.
  */
 public final class RunTests {
 
@@ -105,7 +105,7 @@ public final class RunTests {
         try (PrintWriter out = new PrintWriter(Files.newBufferedWriter(Paths.get(args[0])))) {
             LauncherDiscoveryRequestBuilder request = LauncherDiscoveryRequestBuilder.request();
             for (int i = 1; i < args.length; i++) {
-                request.selectors(DiscoverySelectors.selectClass(args[i]));
+                request.selectors(args[i].contains("#") ? DiscoverySelectors.selectMethod(args[i]) : DiscoverySelectors.selectClass(args[i]));
             }
             Launcher launcher = LauncherFactory.create();
             launcher.execute(request.build(), new Writer(out));
