@@ -10,7 +10,7 @@ help:
 	'  test          all suites of tests/suites.txt; SUITES="unit sandbox" runs some of them' \
 	'  unit          unit tests of the native code; T=name runs one' \
 	'  integration   the suites that run real servers' \
-	'  conformance   compare answers of stock and plugin servers, request by request' \
+	'  conformance   outside suites (ZooKeeper, kazoo, Go, Curator, zkCli, C) on stock and on the plugin; FULL=1 for all' \
 	'  soak          run for hours under faults' \
 	'  fuzz          fuzz all targets with clang; FUZZ_BUDGET=seconds for all together' \
 	'  fuzz-replay   run the fuzzing corpora once, no clang needed' \
