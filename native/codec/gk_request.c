@@ -1,6 +1,7 @@
 /* Requests: parse the whole record by its field list first, then write it. A record that can't be parsed goes on as its header alone, on
- * which stock fails at the same place in the same way (MARSHALLINGERROR) with nothing to log. A write other than a multi goes on as a read:
- * its failure would be proposed under the zxid before it, and no later write of the whole ensemble would ever be committed. */
+ * which stock fails at the same place in the same way (MARSHALLINGERROR) with nothing to log. A write that stock can't parse before it takes a zxid goes
+ * on as a read: its failure would be proposed under the zxid before it, and no later write of the whole ensemble would ever be committed.
+ * (An IOException in a multi is different: that takes a zxid first.) */
 #include <stdlib.h>
 #include <string.h>
 
@@ -248,15 +249,34 @@ static gk_err next_part(gk_reader *r, record *rec, bool *done, gk_bytes *header)
     return parse_record(r, rec);
 }
 
+/* judge_part follows MultiOperationRecord.deserialize behind the fields: reads and writes don't mix, flags are a CreateMode's (else an
+ * IOException, GK_ERR_MALFORMED), and CreateOptions takes no null ACL (a NullPointerException, GK_ERR_STATE). */
+static gk_err judge_part(const record *rec, bool first, bool *reads)
+{
+    int32_t type = rec->op->type;
+    bool is_read = type == GK_OP_GET_DATA || type == GK_OP_GET_CHILDREN;
+    if (first)
+        *reads = is_read;
+    if (gk_opcode_creates(type) && type != GK_OP_CREATE_TTL) {
+        int32_t flags = field_i32(&rec->f[3]);
+        if (flags < 0 || flags > 6)
+            return GK_ERR_MALFORMED;
+        if (field_i32(&rec->f[2]) == -1)
+            return GK_ERR_STATE;
+    }
+    return is_read == *reads ? GK_OK : GK_ERR_MALFORMED;
+}
+
 static gk_err count_parts(gk_bytes body, uint32_t *n)
 {
     gk_reader r = gk_reader_of(body.p, body.n);
     record rec;
     gk_bytes header;
-    bool done = false;
+    bool done = false, reads = false;
     gk_err e = GK_OK;
     for (*n = 0; (e = next_part(&r, &rec, &done, &header)) == GK_OK && !done; (*n)++)
-        ;
+        if ((e = judge_part(&rec, *n == 0, &reads)) != GK_OK)
+            return e;
     return e;
 }
 
@@ -327,10 +347,11 @@ gk_err gk_request_rewrite(gk_session *s, gk_worker *w, gk_writer *out, gk_pendin
     }
     bool multi = type == GK_OP_MULTI || type == GK_OP_MULTI_READ;
     gk_bytes rest = {r.p, r.n};
-    if ((multi ? count_parts(rest, &p->n_parts) : parse_record(&r, &rec)) != GK_OK) {
+    e = multi ? count_parts(rest, &p->n_parts) : parse_record(&r, &rec);
+    if (e != GK_OK || (type == GK_OP_DELETE_CONTAINER && rec.f[0].blob.null)) {
         gk_worker_count(w, GK_COUNT_REFUSED);
         p->n_parts = 0;
-        write_header(out, p->server_xid, p->op->write ? GK_OP_GET_DATA : type);
+        write_header(out, p->server_xid, p->op->write || e == GK_ERR_STATE ? GK_OP_GET_DATA : type);
         return GK_OK;
     }
     write_header(out, p->server_xid, type);
