@@ -383,6 +383,8 @@ gk_err gk_path_decrypt(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes sto
         gk_node child;
         gk_bytes token = {stored.p + start, end - start};
         bool bad = token.n == 0 || token.p[0] == GK_MARK_BAD;
+        if (first && !bad) /* a relative path begins with a bad component, always */
+            return GK_ERR_AUTH;
         gk_err e = bad ? decrypt_bad(w, out, &child, node, token) : gk_child_decrypt(w, out, &child, node, token);
         if (e != GK_OK)
             return e;
