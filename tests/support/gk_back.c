@@ -203,18 +203,53 @@ static bool next_part(gk_reader *r, const gk_opcode **op, gk_bytes *header)
     return header->p[4] || (*op && (*op)->in_multi);
 }
 
-static bool readable_multi(gk_reader r)
+/* judge_part: reads and writes don't mix, flags are a CreateMode's; a null ACL is refused in a way of its own. */
+static gk_err judge_part(gk_reader part, const gk_opcode *op, bool reads)
+{
+    gk_bytes path, data, acl, flags;
+
+    if (!gk_opcode_creates(op->type) || op->type == GK_OP_CREATE_TTL)
+        return reads == (op->type == GK_OP_GET_DATA || op->type == GK_OP_GET_CHILDREN) ? GK_OK : GK_ERR_MALFORMED;
+    rig_must(take(&part, 'P', &path) && take(&part, 'D', &data) && take(&part, 'A', &acl) && take(&part, 'i', &flags));
+    if (memcmp(flags.p, "\0\0\0", 3) != 0 || flags.p[3] > 6)
+        return GK_ERR_MALFORMED;
+    return memcmp(acl.p, "\377\377\377\377", 4) == 0 ? GK_ERR_STATE : reads ? GK_ERR_MALFORMED : GK_OK;
+}
+
+/* readable_multi: GK_OK, GK_ERR_MALFORMED, or GK_ERR_STATE for a null ACL. */
+static gk_err readable_multi(gk_reader r)
 {
     const gk_opcode *op;
     gk_bytes header;
+    bool first = true, reads = false;
 
     while (next_part(&r, &op, &header)) {
+        gk_reader part = r;
+        gk_err e;
+
         if (!op)
-            return true;
+            return GK_OK;
         if (!skip_record(&r, op))
-            return false;
+            return GK_ERR_MALFORMED;
+        if (first)
+            reads = op->type == GK_OP_GET_DATA || op->type == GK_OP_GET_CHILDREN;
+        first = false;
+        if ((e = judge_part(part, op, reads)) != GK_OK)
+            return e;
     }
-    return false;
+    return GK_ERR_MALFORMED;
+}
+
+/* readable: whether a server can read the record of op. */
+static gk_err readable(gk_reader r, const gk_opcode *op)
+{
+    gk_reader whole = r;
+
+    if (op->request[0] == 'M')
+        return readable_multi(r);
+    if (!skip_record(&whole, op))
+        return GK_ERR_MALFORMED;
+    return op->type == GK_OP_DELETE_CONTAINER && memcmp(r.p, "\377\377\377\377", 4) == 0 ? GK_ERR_MALFORMED : GK_OK;
 }
 
 static bool same_multi(back *b)
@@ -244,13 +279,12 @@ bool gk_back_same(gk_rig *r, gk_bytes client, gk_bytes stored)
     const gk_opcode *op = gk_codec_refuses(r->codec, type) ? NULL : gk_opcode_find(type);
     if (!op || type == GK_OP_CHECK)
         return other == 0 && b.stored.n == 0;
-    gk_reader whole = b.client;
-    bool multi = op->request[0] == 'M';
-    if (multi ? !readable_multi(whole) : !skip_record(&whole, op))
-        return b.stored.n == 0 && other == (op->write ? GK_OP_GET_DATA : type);
+    gk_err e = readable(b.client, op);
+    if (e != GK_OK)
+        return b.stored.n == 0 && other == (op->write || e == GK_ERR_STATE ? GK_OP_GET_DATA : type);
     bool by_data = type == GK_OP_EXISTS && other == GK_OP_GET_DATA;
     if (type != other && !by_data)
         return false;
-    bool same = multi ? same_multi(&b) : same_record(&b, op);
+    bool same = op->request[0] == 'M' ? same_multi(&b) : same_record(&b, op);
     return same && b.stored.n == 0 && (!by_data || b.node.kind == GK_KIND_STATS);
 }

@@ -302,6 +302,14 @@ static bool reads(int32_t type)
     return type == GK_OP_GET_DATA || type == GK_OP_GET_CHILDREN;
 }
 
+/* good_part: MultiOperationRecord knows CreateModes only, and CreateOptions no null ACL. */
+static bool good_part(int32_t type, const sim_request *q)
+{
+    if (!gk_opcode_creates(type) || type == GK_OP_CREATE_TTL)
+        return true;
+    return q->flags >= 0 && q->flags <= 6 && memcmp(q->acl.p, "\377\377\377\377", 4) != 0;
+}
+
 /* next_part: false where MultiOperationRecord can't be read. */
 static bool next_part(gk_reader *r, int32_t multi, int32_t *type, bool *done, sim_request *q)
 {
@@ -315,7 +323,7 @@ static bool next_part(gk_reader *r, int32_t multi, int32_t *type, bool *done, si
     if (*done)
         return true;
     op = gk_opcode_find(*type);
-    return op && op->in_multi && reads(*type) == (multi == GK_OP_MULTI_READ) && read_record(r, *type, q) && !q->null_path;
+    return op && op->in_multi && reads(*type) == (multi == GK_OP_MULTI_READ) && read_record(r, *type, q) && !q->null_path && good_part(*type, q);
 }
 
 static int32_t count_parts(gk_reader r, int32_t multi, sim_request *q)
