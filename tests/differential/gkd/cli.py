@@ -85,6 +85,7 @@ class Run:
         if args.restart_hook:
             self.engine.restart_hook = lambda op: os.system(args.restart_hook)
         self.root = not args.no_root
+        self.engine.strict = args.quota
 
     # ---- a clean start for each sequence
 
