@@ -296,6 +296,9 @@ START_TEST(writes_of_other_servers)
     ck_gk(verify("/zookeeper/quota/a/zookeeper_stats", (gk_bytes){0}, (gk_blob){STR("count=1,other=2"), false}), GK_ERR_AUTH);
     ck_gk(verify("/zookeeper/quota/a/zookeeper_limits", (gk_bytes){0}, (gk_blob){STR("count=1"), false}), GK_ERR_AUTH);
     ck_gk(verify("/zookeeper/quota/a/zookeeper_limits", (gk_bytes){0}, null), GK_ERR_AUTH);
+    /* stock refuses it by itself, and says why */
+    ck_ok(verify("/a/\1", (gk_bytes){0}, plain));
+    ck_ok(verify("/a//b", (gk_bytes){0}, null));
     gk_buf_free(&data);
     gk_buf_free(&marked);
     gk_buf_free(&pending);

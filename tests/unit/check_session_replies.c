@@ -272,6 +272,72 @@ START_TEST(create_session)
 }
 END_TEST
 
+/* inconsistent passes a reply, and the client must get DATAINCONSISTENCY and nothing else. */
+static void inconsistent(int32_t xid, gk_bytes body)
+{
+    reply_frame(&in, xid, ZXID, 0, body);
+    reply_frame(&want, xid, ZXID, -3, STR(""));
+    gk_buf_clear(&out);
+    ck_ok(gk_rig_reply(&rig, &out, gk_buf_view(&in)));
+    ck_assert(gk_bytes_equal(gk_buf_view(&out), gk_buf_view(&want)));
+}
+
+START_TEST(impossible_answers)
+{
+    static const uint8_t stat[GK_STAT_SIZE];
+    gk_buf body = {0};
+
+    /* data of a node that no node can be */
+    (void)ask(5, GK_OP_GET_DATA, STR("\0\0\0\3/a\1\0"));
+    (void)ask(5, GK_OP_GET_DATA, BYTES("\0\0\0\3/a\1\0", 8));
+    gk_buf_str(&body, "");
+    gk_buf_put(&body, stat, sizeof(stat));
+    answered(5, 5, -5, STR("")); /* the first one was too short */
+    inconsistent(5, gk_buf_view(&body));
+    /* a null path */
+    (void)ask(6, GK_OP_SYNC, BYTES(exists_a, 6));
+    answered(6, 6, 0, STR("\377\377\377\377"));
+    /* parts of a multi that nobody asked for */
+    (void)ask(7, GK_OP_MULTI, BYTES("\377\377\377\377\1\377\377\377\377", 9));
+    inconsistent(7, BYTES("\0\0\0\2\0\0\0\0\0\377\377\377\377\1\377\377\377\377", 18));
+    gk_buf_free(&body);
+}
+END_TEST
+
+/* Where strangers among children fail the list, they fail that part of a multiRead alone. */
+START_TEST(strangers_in_multi_read)
+{
+    static const char part[] = "\0\0\0\10\0\377\377\377\377\0\0\0\2/a\0", end[] = "\377\377\377\377\1\377\377\377\377";
+    static const char result[] = "\0\0\0\10\0\0\0\0\0\0\0\0\2\0\0\0\10stranger\0\0\0\2ab", none[] = "\0\0\0\10\0\0\0\0\0\0\0\0\0";
+    static const char broken[] = "\377\377\377\377\0\377\377\377\375\377\377\377\375";
+    gk_options o = gk_rig_options();
+    gk_buf record = {0}, body = {0}, expected = {0};
+
+    o.undecryptable_fails = true;
+    gk_rig_close(&rig);
+    rig = gk_rig_open(&o);
+    gk_rig_connect(&rig);
+    for (int i = 0; i < 2; i++)
+        gk_buf_put(&record, part, sizeof(part) - 1);
+    gk_buf_put(&record, end, sizeof(end) - 1);
+    gk_buf_put(&body, result, sizeof(result) - 1);
+    gk_buf_put(&body, none, sizeof(none) - 1);
+    gk_buf_put(&body, end, sizeof(end) - 1);
+    gk_buf_put(&expected, broken, sizeof(broken) - 1);
+    gk_buf_put(&expected, none, sizeof(none) - 1);
+    gk_buf_put(&expected, end, sizeof(end) - 1);
+    (void)ask(5, GK_OP_MULTI_READ, gk_buf_view(&record));
+    reply_frame(&in, 5, ZXID, 0, gk_buf_view(&body));
+    reply_frame(&want, 5, ZXID, 0, gk_buf_view(&expected));
+    gk_buf_clear(&out);
+    ck_ok(gk_rig_reply(&rig, &out, gk_buf_view(&in)));
+    ck_assert(gk_bytes_equal(gk_buf_view(&out), gk_buf_view(&want)));
+    gk_buf_free(&record);
+    gk_buf_free(&body);
+    gk_buf_free(&expected);
+}
+END_TEST
+
 /* With every size of buffer that is too small: GK_ERR_SPACE, and with as many bytes as it asked for the reply. The frames have strangers in them
  * at all places, as the space for what is left out isn't needed. */
 START_TEST(every_buffer_size)
@@ -336,6 +402,8 @@ Suite *gk_suite(void)
     tcase_add_test(t, strange_events);
     tcase_add_test(t, frame_lengths);
     tcase_add_test(t, create_session);
+    tcase_add_test(t, impossible_answers);
+    tcase_add_test(t, strangers_in_multi_read);
     tcase_add_test(t, every_buffer_size);
     suite_add_tcase(s, t);
     return s;
