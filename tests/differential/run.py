@@ -22,6 +22,7 @@ from gkd import cli, directed, servers  # noqa: E402
 
 REPORTS = servers.ROOT / 'build' / 'differential'
 # part: (settings, gkdiff's options, share of the random operations)
+CHUNK = 500000                                      # random operations on one pair of servers: bounds their logs on disk
 PARTS = {
     'main': ({}, [], 0.9),
     'quota': ({'enforce_quota': True}, ['--quota', '--only', 'quota/', '--only', 'multi/', '--only', 'payload/', '--only', 'modes/'], 0.1),
@@ -76,19 +77,31 @@ class Pair:
 
 
 def part(args, name, ops, work):
-    """(passed, failed) of one part on fresh servers."""
+    """(passed, failed, operations) of one part, on fresh servers for each half million of operations."""
+    passed = failed = done = 0
+    seed, cases = args.seed, not args.no_directed
+    while cases or done < ops:
+        good, bad, count = once(args, name, min(CHUNK, ops - done), work, seed, cases)
+        passed, failed, done, seed, cases = passed + good, failed + bad, done + min(CHUNK, ops - done), seed + 1, False
+        print(f'{name}: {passed} passed, {failed} failed, {count} operations', flush=True)
+        if failed:
+            break
+    return passed, failed
+
+
+def once(args, name, ops, work, seed, with_cases):
     kind, options, _ = PARTS[name]
     pair = Pair(args, f'{work}/{name}', kind)
-    report = REPORTS / f'{name}-{args.seed}'
+    report = REPORTS / f'{name}-{seed}'
     try:
-        argv = [*pair.addresses(), '--seed', str(args.seed), '--ops', str(ops), '--sessions', str(args.sessions), '--restart-every', str(args.restart_every), *options]
+        argv = [*pair.addresses(), '--seed', str(seed), '--ops', str(ops), '--sessions', str(args.sessions), '--restart-every', str(args.restart_every), *options]
         argv += [x for n in args.entry or [] for x in ('--entry', str(n))] + (['--quiet'] if args.quiet else [])
         given = cli.parser().parse_args(argv)
         run = cli.Run(given)
         if args.with_restarts:
             run.engine.restart_hook = pair.restart
         passed = failed = 0
-        if not args.no_directed:
+        if with_cases:
             given.report = f'{report}-cases.json'
             cases = directed.Directed(run)
             cases.finish()
@@ -97,12 +110,13 @@ def part(args, name, ops, work):
             given.report = f'{report}-random.json'
             good = run.random()
             passed, failed = passed + run.episodes, failed + (not good)
-        print(f'{name}: {passed} passed, {failed} failed, {run.engine.count} operations, {run.restarts} restarts', flush=True)
+        if run.restarts:
+            print(f'{name}: {run.restarts} restarts', flush=True)
         for side, word in zip(pair.sides, 'AB'):
             if not side.alive():
                 print(f'{name}: a server of side {word} is not alive at the end')
                 failed += 1
-        return passed, failed
+        return passed, failed, run.engine.count
     finally:
         for server in run.engine.servers if 'run' in locals() else []:
             try:
@@ -110,6 +124,7 @@ def part(args, name, ops, work):
             except OSError:
                 pass
         pair.stop()
+        shutil.rmtree(f'{work}/{name}', ignore_errors=True)
 
 
 def main():
