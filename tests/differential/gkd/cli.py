@@ -6,7 +6,7 @@ import random
 import sys
 import time
 
-from . import control, engine, gen, show, shrink
+from . import control, engine, gen, parallel, show, shrink
 
 EXAMPLE = '''example:
   gkdiff --a 127.0.0.1:2181 --b 127.0.0.1:2182 --ops 100000 --seed 7
@@ -37,6 +37,7 @@ def parser():
     p.add_argument('--seed', type=int, default=1, help='all randomness comes from this (default 1)')
     p.add_argument('--sessions', type=int, default=0, metavar='K', help='interleaved sessions (default: 1 to 6, drawn per episode)')
     p.add_argument('--episode', type=int, default=2500, metavar='N', help='operations before the tree is cleaned (default 2500)')
+    p.add_argument('--parallel', type=float, default=0.2, metavar='SHARE', help='episodes in which sessions work at the same time, each on its own subtree (default 0.2)')
     p.add_argument('--directed', action='store_true', help='the hand-written cases first, all of them, then the random ones')
     p.add_argument('--only', metavar='TEXT', action='append', help='only the hand-written cases whose name contains TEXT, no random ones')
     p.add_argument('--list', action='store_true', help='print the names of the hand-written cases')
@@ -144,6 +145,8 @@ class Run:
         """Returns None, or (operations, top, Difference)."""
         args, e = self.args, self.engine
         rng = random.Random(f'{args.seed}/{number}')
+        if rng.random() < args.parallel and not args.quota and not e.quorum:
+            return parallel.episode(self, rng, size, progress)
         top = self.top()
         sessions = args.sessions or rng.choice((1, 2, 3, 4, 6))
         source = gen.Generator(rng, top, sessions, args.quota, self.root, e.quorum)

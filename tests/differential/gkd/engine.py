@@ -73,6 +73,7 @@ class Engine:
         self.quorum = max(len(a), len(b)) > 1
         self.on_reply = None                        # called with (op, comparable reply of A)
         self.restart_hook = None
+        self.at_once = False                        # sessions have worked at the same time: zxids differ by the order of a race
         self.strict = False                         # quotas are enforced by what the leader has applied
         self.checked = time.monotonic()
         self.generation = 0
@@ -88,6 +89,7 @@ class Engine:
     def rebase(self, forget=True):
         for server in self.servers:
             zxid = server.zxid()
+            self.at_once = False
             if forget:
                 server.masks.forget(zxid)
             else:
@@ -171,6 +173,12 @@ class Engine:
 
     def flush(self, index, batch):
         live = self.live(index)
+        if self.at_once:
+            self.at_once = False
+            for server in self.servers:
+                last = server.zxid()
+                server.masks.forget(last + 1, sessions=False)
+                server.masks.last_zxid = last
         if self.quorum and self.last_entry != live.entry:
             for server in self.servers:
                 server.catch_up(live.entry)

@@ -26,10 +26,11 @@ class Masks:
         self.loose.clear()
         self.now = time.time() * 1000
 
-    def forget(self, zxid):
+    def forget(self, zxid, sessions=True):
         """Starts anew: whatever is older than this is only known to be old."""
         self.bases = [0]
-        self.sessions.clear()
+        if sessions:
+            self.sessions.clear()
         self.rebase(zxid)
 
     def zxid(self, value):

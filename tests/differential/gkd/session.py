@@ -301,3 +301,9 @@ def do_settle(engine, op):
         engine.barrier(idx)
     if steps[0] != op['steps']:
         raise engine_stall(f'{steps[0]} transactions where {op["steps"]} were expected')
+
+
+def do_par(engine, op):
+    """Batches of several sessions at the same time: parallel.py."""
+    from . import parallel
+    parallel.do_par(engine, op)

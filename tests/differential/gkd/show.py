@@ -18,6 +18,8 @@ def sub(op):
 
 
 def op_text(op):
+    if op['op'] == 'par':
+        return 'at the same time:' + ''.join('\n        ' + op_text({k: v for k, v in o.items() if k != 'p'}) for batch in op['lists'] for o in batch)
     if op['op'] != 'req':
         rest = {k: v for k, v in op.items() if k not in ('op', 's')}
         return f'session {op.get("s", "-")}: {op["op"]} {rest if rest else ""}'.rstrip()
