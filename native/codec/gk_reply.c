@@ -122,9 +122,15 @@ static gk_err write_ephemerals(gk_worker *w, gk_writer *out, gk_reader *r, const
     size_t count_at = out->len;
     gk_jute_put_i32(out, count);
     for (uint32_t i = 0; i < n; i++) {
+        gk_writer before = *out; /* its error, too: what is left out needs no space */
         size_t at = out->len;
-        if ((e = write_path(w, out, r, &node)) != GK_OK)
-            return e;
+        if ((e = write_path(w, out, r, &node)) != GK_OK) {
+            if (e != GK_ERR_AUTH || w->codec->undecryptable_fails)
+                return e;
+            gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
+            *out = before;
+            continue;
+        }
         bool fits = out->err == GK_OK; /* what doesn't fit yet is counted in full */
         if (fits && (out->len - at - 4 < p->prefix_n || (p->prefix_n > 0 && memcmp(out->p + at + 4, p->prefix, p->prefix_n) != 0)))
             out->len = at;

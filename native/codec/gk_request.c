@@ -95,6 +95,13 @@ static bool stats_refused(const record *rec, const gk_node *node)
     return rec->f[1].blob.null || gk_quota_parse(&q, &known, rec->f[1].blob.b) != GK_OK || !known;
 }
 
+/* limits_of_root: the create of /zookeeper/quota/zookeeper_limits, a quota for the empty path, on which a server dies and dies again when it
+ * replays its log. */
+static bool limits_of_root(const record *rec, const gk_node *node)
+{
+    return node->kind == GK_KIND_LIMITS && node->depth == 3 && gk_opcode_creates(rec->op->type);
+}
+
 /* write_path writes field P. *component (sequential creates) is the marker component, a view of out's memory. */
 static gk_err write_path(gk_worker *w, gk_writer *out, const record *rec, gk_node *node, gk_bytes *component)
 {
@@ -107,7 +114,7 @@ static gk_err write_path(gk_worker *w, gk_writer *out, const record *rec, gk_nod
     }
     size_t at = gk_jute_open_string(out);
     gk_err e = is_sequential(rec) ? gk_sequence_mark(w, out, node, component, path->b) : gk_path_encrypt(w, out, node, path->b);
-    if (e == GK_OK && stats_refused(rec, node)) {
+    if (e == GK_OK && (stats_refused(rec, node) || limits_of_root(rec, node))) {
         gk_writer_u8(out, GK_MARK_BAD);
         node->kind = GK_KIND_BAD;
         gk_worker_count(w, GK_COUNT_REFUSED);

@@ -134,7 +134,10 @@ gk_err gk_sequence_resolve(gk_worker *w, gk_writer *path, gk_writer *data, gk_by
     if (!is_root(parent))
         gk_writer_put(path, parent.p, parent.n);
     gk_writer_u8(path, '/');
-    if ((e = gk_child_encrypt(w, path, &node, name)) == GK_OK)
+    e = gk_child_encrypt(w, path, &node, name);
+    if (e == GK_OK && !gk_node_encrypted(&node)) /* the number made a plaintext prefix of it: nobody could read it there */
+        e = GK_ERR_AUTH;
+    if (e == GK_OK)
         e = reseal(w, data, &node, component, pending);
     if (e == GK_OK)
         e = path->err != GK_OK ? path->err : data->err;
