@@ -30,7 +30,7 @@ class Generator:
             (6, self.get_children2), (2, self.sync), (7, self.multi), (3, self.multi_read), (2, self.set_watches), (2, self.set_watches2),
             (4, self.add_watch), (2, self.remove_watches), (2, self.check_watches), (2, self.get_ephemerals), (2, self.count_children),
             (1, self.who_am_i), (1, self.auth), (0.15, self.sasl), (0.3, self.reconfig), (2, self.ping), (0.5, self.bounce), (0.25, self.close),
-            (0.012, self.expire), (0.2, self.unknown), (0.8, self.mangled), (1.2, self.quota_node), (0.8 if root else 0, self.root_op),
+            (0.012, self.expire), (0.2, self.unknown), (0.8, self.mangled), (8 if quota else 1.2, self.quota_node), (0.8 if root else 0, self.root_op),
             (0.12, self.bad_frame), (0.5, self.check),
         ]
         spiky = {self.expire, self.bad_frame, self.unknown, self.bounce, self.close}
@@ -376,7 +376,8 @@ class Generator:
         if r < 0.55:
             return self.req(rng.choice((3, 4)), home + rng.choice(('/zookeeper_stats', '/zookeeper_limits', '')), self.watch())
         if r < 0.7:
-            return self.req(5, home + '/zookeeper_limits', rng.choice(('count=7,bytes=-1', 'count=-1,bytes=300=;byteHardLimit=400', 'count=2,bytes=10')), -1), LAST
+            return self.req(5, home + '/zookeeper_limits', rng.choice(
+                ('count=7,bytes=-1', 'count=-1,bytes=300=;byteHardLimit=400', 'count=2,bytes=10', 'count=-1,bytes=-1=;countHardLimit=9', 'x', None, '')), -1), LAST
         if r < 0.85:
             return self.req(rng.choice((8, 12, 104)), rng.choice((home, '/zookeeper/quota/' + self.top)), *([0] if r < 0.8 else [0]))
         return self.req(2, home + rng.choice(('/zookeeper_stats', '/zookeeper_limits', '')), -1), LAST

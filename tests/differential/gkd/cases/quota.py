@@ -24,6 +24,12 @@ def shown(b):
     return [get(h + '/zookeeper_stats'), exists(h + '/zookeeper_stats'), get(h + '/zookeeper_limits'), ls2(h)]
 
 
+def closely(b):
+    s, t = HOME + b + '/zookeeper_stats', HOME + b + '/zookeeper_limits'
+    return [op for p in (s, t) for op in (exists(p, 1), get(p, 1), ls2(p), ls2(p, 1), get_acl(p), ls(p), count(p), sync(p), multi_read(*parts(get(p), ls(p), get(b), get(p))), multi(*parts(req(13, p, 0))), multi(*parts(req(13, p, 9))), set_acl(p, OPEN), create(p + '/kid'), exists(p), delete(p), delete(p + '/kid'))] + [
+        put(t, 'count=4,bytes=44'), put(t, 'count=4,bytes=44', 1), multi(*parts(put(t, 'count=4,bytes=45'), put(b, 'zz'))), put(s, 'count=4,bytes=50'), multi(*parts(put(s, 'count=4,bytes=45'))), *piped(exists(s, 1), put(b, ['q', 200]), exists(s, 1), get(s), exists(s)), ping()]
+
+
 def work(b):
     """Writes below b, with the stats after each."""
     ops = [create(b + '/a', 'abc'), create(b + '/a/b', ['x', 100]), create(b + '/n', None), create(b + '/e', ''), create(b + '/s', 'q', 2), create(b + '/f', 'eph', 1), put(b + '/a', 'longer than before'),
@@ -48,6 +54,9 @@ def table():
     for i, bad in enumerate(('x', 'count', 'count=x', '=', 'count=5,bytes', 'count=99999999999999999999', 'count=,bytes=', ' count=5', 'count= 5', 'count=5 ', '\xff\xfe', None, 'count=5,,bytes=7', ',', ';', 'count=5=6=7')):
         yield Case(f'quota/limits-bad/{i}', lambda b, t=bad: [*quota(b, t), *shown(b), create(b + '/a', 'abc'), put(b, 'x'), multi(*parts(create(b + '/z', 'q'))), delete(b + '/a'), put(HOME + b + '/zookeeper_limits', 'count=5,bytes=100'),
                                                               create(b + '/a', 'abc'), put(b, 'y'), *shown(b)])
+    for i in range(len(closely('/b'))):
+        yield Case(f'quota/closely/{i}', lambda b, n=i: [*quota(b, 'count=9,bytes=900'), closely(b)[n], *shown(b)])
+        yield Case(f'quota/closely-later/{i}', lambda b, n=i: [*quota(b, 'count=9,bytes=900=;byteHardLimit=1000'), *[create(f'{b}/{k}', ['v', 30]) for k in range(5)], closely(b)[n], *shown(b)])
     yield Case('quota/existing-tree', lambda b: [create(b + '/a', 'aaaa'), create(b + '/a/b', ['z', 500]), create(b + '/n', None), *quota(b, 'count=-1,bytes=-1', 'count=77,bytes=88'), *shown(b), create(b + '/x', '12'), *shown(b)])
     yield Case('quota/nested', lambda b: [create(b + '/in', 'x'), *quota(b, 'count=10,bytes=1000'), create(HOME + b + '/in'), create(HOME + b + '/in/zookeeper_limits', 'count=2,bytes=5=;countHardLimit=3;byteHardLimit=20'), create(HOME + b + '/in/zookeeper_stats', ''),
                                           *[op for i in range(4) for op in (create(f'{b}/in/{i}', ['d', 6]), create(f'{b}/{i}', 'out'), get(HOME + b + '/in/zookeeper_stats'), get(HOME + b + '/zookeeper_stats'))]])
