@@ -32,7 +32,7 @@ static const gk_opcode TABLE[] = {
     {GK_OP_SET_WATCHES2, "setWatches2", "lVVVVV", "", false, false, false},
     {GK_OP_ADD_WATCH, "addWatch", "Pi", "i", false, false, false},
     {GK_OP_WHO_AM_I, "whoAmI", "", "*", false, false, false},
-    {GK_OP_CREATE_SESSION, "createSession", "i", "", false, true, false},
+    {GK_OP_CREATE_SESSION, "createSession", "i", "", false, false, false},
     {GK_OP_CLOSE_SESSION, "closeSession", "", "", false, false, false},
 };
 

@@ -19,6 +19,7 @@ class Masks:
         self.last_zxid = 0
         self.loose = set()                          # zxids of closes: the order of their events is a hash order
         self.now = time.time() * 1000
+        self.lengths = True                         # dataLength counts; not for a stats node, see reply()
 
     def rebase(self, zxid):
         self.bases.append(zxid)
@@ -53,7 +54,7 @@ class Masks:
     def stat(self, raw):
         c, m, ct, mt, version, cversion, aversion, owner, length, children, p = raw
         z, t = self.zxid, self.time
-        return (z(c), z(m), t(ct), t(mt), version, cversion, aversion, self.owner(owner), length, children, z(p))
+        return (z(c), z(m), t(ct), t(mt), version, cversion, aversion, self.owner(owner), length if self.lengths else 'L', children, z(p))
 
 
 def results(r, masks):
@@ -88,8 +89,10 @@ def fields(r, types, masks):
     return tuple(out)
 
 
-def reply(raw, opcode, masks, config=False):
-    """(xid, zxid, err, fields..., rest). `config`: the node that lists servers, whose ports differ."""
+def reply(raw, opcode, masks, config=False, stats=False):
+    """(xid, zxid, err, fields..., rest). `config`: the node that lists servers, whose ports differ. `stats`: a quota's stats node, whose
+    dataLength is the stored text's in replies that don't hold the data (docs/OPERATIONS.md, "Known differences to stock")."""
+    masks.lengths = not stats
     if len(raw) < 16:
         return ('short', raw)
     xid, zxid, err = jute.REPLY.unpack_from(raw)
