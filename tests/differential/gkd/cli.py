@@ -50,7 +50,7 @@ def parser():
     p.add_argument('--report', metavar='FILE', help='write differences as JSON; --replay reads it')
     p.add_argument('--replay', metavar='FILE', help='run the operations of a report instead')
     p.add_argument('--shrink-seconds', type=float, default=90)
-    p.add_argument('--close-wait', type=float, default=3.0, metavar='SECONDS', help='wait that long for a connection to be closed')
+    p.add_argument('--close-wait', type=float, default=5.0, metavar='SECONDS', help='wait that long for a connection to be closed')
     p.add_argument('--patience', type=float, default=15.0, metavar='SECONDS', help='wait that long for a reply')
     p.add_argument('--quiet', action='store_true', help='no progress on stderr')
     return p
