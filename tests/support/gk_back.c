@@ -11,7 +11,7 @@ typedef struct back {
     gk_reader client, stored;
     gk_node node;       /* of the record's path */
     gk_bytes component; /* of a sequential create */
-    bool poisoned;      /* a text that must not get through: its path has a mark */
+    bool poisoned;      /* what stops servers must not get through: its path has a mark */
 } back;
 
 static gk_bytes room(gk_buf *b, size_t n)
@@ -60,6 +60,11 @@ static bool marked_names(back *b, gk_blob client, gk_bytes stored)
     return same;
 }
 
+static bool ends_in(gk_bytes b, const char *s)
+{
+    return b.n >= strlen(s) && memcmp(b.p + b.n - strlen(s), s, strlen(s)) == 0;
+}
+
 static bool same_path(back *b, bool first)
 {
     gk_blob client, stored;
@@ -75,7 +80,7 @@ static bool same_path(back *b, bool first)
         return marked_names(b, client, stored.b);
     gk_bytes p = room(&plain, 2 * stored.b.n);
     gk_writer w = gk_writer_of((uint8_t *)p.p, p.n);
-    b->poisoned = first && stored.b.n > 16 && memcmp(stored.b.p + stored.b.n - 16, "zookeeper_stats\2", 16) == 0;
+    b->poisoned = first && (ends_in(stored.b, "/zookeeper_stats\2") || ends_in(stored.b, "/zookeeper/quota/zookeeper_limits\2"));
     if (b->poisoned)
         stored.b.n--;
     bool same = gk_path_decrypt(b->rig->worker, &w, &b->node, stored.b) == GK_OK && names((gk_bytes){plain.p, w.len}, client, "");

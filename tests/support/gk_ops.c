@@ -58,6 +58,9 @@ void gk_ops_path(gk_source *s, gk_buf *out)
         gk_buf_put(out, "/zookeeper", 10);
         if (shape < 6)
             gk_buf_put(out, "/quota", 6);
+        if (shape == 4) /* a leaf that servers read */
+            gk_buf_put(out, depth % 2 ? "/a/zookeeper_limits" : "/zookeeper_limits", depth % 2 ? 19 : 17);
+        depth = shape == 4 ? 0 : depth;
     }
     if (depth == 0 && shape >= 8)
         gk_buf_put(out, "/", 1);

@@ -116,6 +116,14 @@ static int32_t final_name(gk_sim *s, sim_request *q, int32_t number, gk_buf *sea
     return e == GK_OK ? SIM_OK : SIM_BADARGUMENTS;
 }
 
+/* fatal: a quota for the empty path stops stock's servers; a plugin shields them. */
+static bool fatal(gk_bytes path)
+{
+    static const char name[] = "/zookeeper/quota/zookeeper_limits";
+
+    return path.n == sizeof(name) - 1 && memcmp(path.p, name, path.n) == 0;
+}
+
 static int32_t do_create(gk_sim *s, int32_t type, sim_request *q)
 {
     gk_bytes parent;
@@ -131,7 +139,7 @@ static int32_t do_create(gk_sim *s, int32_t type, sim_request *q)
         return SIM_NONODE;
     if (gk_flags_sequential(q->flags))
         err = final_name(s, q, up->cversion, &sealed);
-    if (err == SIM_OK && !sim_valid(B(q->path)))
+    if (err == SIM_OK && (!sim_valid(B(q->path)) || fatal(B(q->path))))
         err = SIM_BADARGUMENTS;
     if (err == SIM_OK && sim_find(s, B(q->path)))
         err = SIM_NODEEXISTS;

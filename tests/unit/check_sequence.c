@@ -184,6 +184,23 @@ START_TEST(which_are_marked)
 }
 END_TEST
 
+/* A number that would make a plaintext node of a sealed create is refused: nobody could read it there. */
+START_TEST(never_plain)
+{
+    gk_buf marked = {0}, pending = {0}, path = {0}, data = {0};
+    gk_bytes component;
+
+    (void)mark(&marked, &component, STR("/a"));
+    seal_pending(&pending, component, (gk_blob){STR("data"), false});
+    ck_ok(resolve(&path, &data, gk_buf_view(&marked), 6, gk_buf_view(&pending)));
+    ck_gk(resolve(&path, &data, gk_buf_view(&marked), 7, gk_buf_view(&pending)), GK_ERR_AUTH);
+    gk_buf_free(&marked);
+    gk_buf_free(&pending);
+    gk_buf_free(&path);
+    gk_buf_free(&data);
+}
+END_TEST
+
 START_TEST(markers)
 {
     ck_assert(gk_sequence_is_marked(STR("/\1A")) && gk_sequence_is_marked(STR("/a/\1A")) && gk_sequence_is_marked(STR("a/\1A")));
@@ -342,6 +359,7 @@ Suite *gk_suite(void)
     tcase_add_test(t, vectors);
     tcase_add_test(t, each_byte_counts);
     tcase_add_test(t, which_are_marked);
+    tcase_add_test(t, never_plain);
     tcase_add_test(t, markers);
     tcase_add_test(t, parent_must_exist);
     tcase_add_test(t, too_short_output);

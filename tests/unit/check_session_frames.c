@@ -169,7 +169,7 @@ START_TEST(strangers_may_fail)
     gk_rig strict = gk_rig_open(&o);
     gk_rig_connect(&strict);
     while (gk_vec_next(v)) {
-        bool stranger = strcmp(gk_vec_str(v, "case"), "one child is nobody's") == 0;
+        bool stranger = strstr(gk_vec_str(v, "case"), "is nobody's") != NULL;
         gk_bytes request = gk_vec_hex(v, "request");
         gk_bytes answer = gk_vec_hex(v, "answer");
         gk_bytes reply = gk_vec_hex(v, "reply");

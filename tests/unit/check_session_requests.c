@@ -373,6 +373,17 @@ START_TEST(odd_writes)
     ck_assert_uint_eq(gk_rig_requests(&rig, &out, gk_buf_view(&in)), in.n);
     ck_assert(out.n == in.n - 13 && gk_rig_contains(gk_buf_view(&out), STR("/zookeeper/quota/zookeeper_stats")));
     clear();
+    at = gk_buf_open(&in); /* a quota for the empty path stops servers for good */
+    gk_buf_i32(&in, 1);
+    gk_buf_i32(&in, GK_OP_CREATE);
+    gk_buf_str(&in, "/zookeeper/quota/zookeeper_limits");
+    gk_buf_str(&in, "count=1");
+    gk_buf_acl(&in);
+    gk_buf_i32(&in, 0);
+    gk_buf_close(&in, at);
+    ck_assert_uint_eq(gk_rig_requests(&rig, &out, gk_buf_view(&in)), in.n);
+    ck_assert(gk_rig_contains(gk_buf_view(&out), STR("/zookeeper/quota/zookeeper_limits\2")));
+    clear();
     request(&in, 2, GK_OP_MULTI, BYTES(null_acl, sizeof(null_acl) - 1));
     request(&want, 2, GK_OP_GET_DATA, STR(""));
     passed();

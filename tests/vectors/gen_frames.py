@@ -186,6 +186,8 @@ def others():
                          (b"/b", [owned[2]]), (b"/app/one/", []), ("/é".encode()[:2], []), ("/é".encode(), [owned[4]])):
         case("getEphemerals", head(GET_EPHEMERALS) + buf(prefix), head(GET_EPHEMERALS) + buf(b"/"), ok(vec(map_stored(owned))), ok(vec(want)))
     case("getEphemerals of null", head(GET_EPHEMERALS) + buf(None), head(GET_EPHEMERALS) + buf(None), ok(vec(map_stored(owned))), ok(vec(owned)))
+    case("one ephemeral is nobody's", head(GET_EPHEMERALS) + buf(b"/app"), head(GET_EPHEMERALS) + buf(b"/"),
+         ok(vec([b"/stranger"] + map_stored(owned) + [b"/zookeeper/stranger"])), ok(vec([owned[0], owned[1], owned[3]])))
     case("closeSession", head(CLOSE), head(CLOSE), ok(), ok())
     case("closeSession with more", head(CLOSE) + b"more", head(CLOSE), ok(), ok())
     who = vec([])[:0] + i32(1) + buf(b"ip") + buf(b"127.0.0.1")
