@@ -22,7 +22,7 @@ fuzz-replay: $(FUZZ_RUN:%=$(FUZZ_B)/fuzz_%-replay)
 $(FUZZ_B)/fuzz_%-replay: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(B)/lib/libgktest.a $(NATIVE_LIB)
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -lcrypto -lpthread
+	$(Q)$(CC) $(CFLAGS) -fno-lto $(LDFLAGS) $^ -o $@ -lcrypto -lpthread
 
 fuzz-build: $(FUZZ_RUN:%=$(FUZZ_B)/fuzz_%)
 # What libFuzzer finds is kept beside the build; an input worth keeping is copied into the corpus by hand.

@@ -20,7 +20,7 @@ unit-build: $(UNIT_BIN)
 $(B)/unit/check_%: $(B)/obj/tests/unit/check_%.o $(UNIT_SUPPORT) $(TEST_LIB) $(NATIVE_LIB)
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(UNIT_WRAP) $^ -o $@ $$(pkg-config --libs check) -lcrypto -lpthread
+	$(Q)$(CC) $(CFLAGS) -fno-lto $(LDFLAGS) $(UNIT_WRAP) $^ -o $@ $$(pkg-config --libs check) -lcrypto -lpthread
 
 $(TEST_LIB): $(TEST_OBJ)
 	@mkdir -p $(@D)
