@@ -11,7 +11,7 @@ from gkload import Load, Writer
 from gkraw import CONTAINER, EPHEMERAL, EPHEMERAL_SEQUENTIAL, OPEN, SEQUENTIAL, TTL, TTL_SEQUENTIAL, Failure, Raw, part, part_create
 from gktest import Sandbox
 
-LEADERS_KILLED = int(os.environ.get("GK_LEADERS", "3"))
+LEADERS_KILLED = int(os.environ.get("GK_LEADERS", "2"))
 PLAIN_STAT = ("version", "cversion", "aversion", "dataLength", "numChildren")
 
 

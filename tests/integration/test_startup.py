@@ -44,6 +44,11 @@ def huge(path):
     os.truncate(path, 1 << 32)
 
 
+# Of similar ones the soak list takes all, a usual run one of each.
+ALL = "GK_ALL" in os.environ
+MORE = {"link to nowhere", "cut in the magic", "cut in the body", "flip in the ensemble id", "flip in the zone id", "flip in the last byte", "text", "a pipe",
+        "open to the group", "below a file"}
+
 # name -> (what happens to a good keyring, what the message must say)
 BROKEN = {
     "missing": (lambda path: path.unlink(), "does not exist: create it with gk-admin keyring init"),
@@ -87,7 +92,8 @@ class Keyring(Startup):
     def test_each_way_to_be_wrong(self):
         server = Server(self)
         slowest = 0
-        for name, (edit, message) in BROKEN.items():
+        cases = {name: case for name, case in BROKEN.items() if ALL or name not in MORE}
+        for name, (edit, message) in cases.items():
             with self.subTest(name):
                 make_keyring(server.keyring)
                 edit(server.keyring)
@@ -97,7 +103,7 @@ class Keyring(Startup):
                 server.keyring.rmdir()
             else:
                 server.keyring.unlink(missing_ok=True)
-        print(f"{len(BROKEN)} cases, the slowest ended after {slowest:.1f} s ... ", end="")
+        print(f"{len(cases)} cases, the slowest ended after {slowest:.1f} s ... ", end="")
 
     def test_a_good_one(self):
         server = Server(self)
