@@ -129,7 +129,7 @@ def once(args, name, ops, work, seed, with_cases):
 
 def main():
     args = parser().parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('run.py: error: TERMINATED: by a signal (hint: the servers are stopped)'))
     REPORTS.mkdir(parents=True, exist_ok=True)
     names = [n for n in args.parts.split(',') if n]
     if unknown := set(names) - set(PARTS):

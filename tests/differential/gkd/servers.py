@@ -33,7 +33,7 @@ def settings(enforce_quota=False, container_ms=3600000, tick=100, heap='1g', ext
     """The zoo.cfg keys and JVM options that both servers get. Nothing may happen by the clock alone while operations are
     compared, so containers are reaped only where a case asks for it; sessions can be short enough to wait for."""
     keys = {
-        'tickTime': tick, 'minSessionTimeout': 2 * tick, 'maxSessionTimeout': 120000, 'maxClientCnxns': 0,
+        'tickTime': tick, 'minSessionTimeout': 2 * tick, 'maxSessionTimeout': 600000, 'maxClientCnxns': 0,
         'extendedTypesEnabled': 'true', 'reconfigEnabled': 'true' if tick <= 200 else 'false', 'forceSync': 'no', 'snapCount': 1000000, 'preAllocSize': 8192,
         'DigestAuthenticationProvider.superDigest': super_digest(),
     }

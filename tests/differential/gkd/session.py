@@ -45,7 +45,7 @@ def open_session(engine, index, op):
     """Options of `open`: timeout, ro (0, 1 or None for the old handshake), ahead (lastZxidSeen beyond the last)."""
     entry = op.get('entry', index)
     ahead = op.get('ahead')
-    how = {'timeout': op.get('timeout', 30000), 'read_only': op.get('ro', 0)}
+    how = {'timeout': op.get('timeout', 600000 if engine.restart_hook else 30000), 'read_only': op.get('ro', 0)}
     if ahead is not None:
         how['last_zxid'] = lambda n: max(0, engine.servers[n].zxid() + ahead)
     if 'password' in op:
