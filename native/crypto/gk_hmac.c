@@ -77,8 +77,14 @@ gk_err gk_hkdf_expand(uint8_t *out, size_t n, gk_bytes prk, gk_bytes info)
 
 gk_err gk_hmac_sha256(uint8_t out[HASH], const gk_key *k, const gk_bytes *parts, size_t n_parts)
 {
-    /* A key has one use: SIV and XAES keys never go into an HMAC with a caller's data. */
-    if (k->purpose != GK_PURPOSE_SESSION && k->purpose != GK_PURPOSE_SEED)
-        return GK_ERR_ARG;
+    /* A key has one use: ciphers' and private keys never go into an HMAC with a caller's data. */
+    switch (k->purpose) {
+    case GK_PURPOSE_SESSION:
+    case GK_PURPOSE_SEED:
+    case GK_PURPOSE_SERVER:
+    case GK_PURPOSE_AGREED:
+    case GK_PURPOSE_CONFIRM: break;
+    default: return GK_ERR_ARG;
+    }
     return gk_hmac_raw(out, gk_key_raw(k), parts, n_parts);
 }

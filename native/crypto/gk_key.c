@@ -17,7 +17,12 @@ size_t gk_key_size(gk_purpose purpose)
     case GK_PURPOSE_SEED:
     case GK_PURPOSE_SESSION:
     case GK_PURPOSE_PENDING:
-    case GK_PURPOSE_DK: return 32;
+    case GK_PURPOSE_DK:
+    case GK_PURPOSE_SIGN:
+    case GK_PURPOSE_EXCHANGE:
+    case GK_PURPOSE_SERVER:
+    case GK_PURPOSE_AGREED:
+    case GK_PURPOSE_CONFIRM: return 32;
     }
     return 0;
 }
@@ -31,6 +36,11 @@ const char *gk_purpose_str(gk_purpose purpose)
     case GK_PURPOSE_SESSION: return "session";
     case GK_PURPOSE_PENDING: return "pending";
     case GK_PURPOSE_DK: return "dk";
+    case GK_PURPOSE_SIGN: return "sign";
+    case GK_PURPOSE_EXCHANGE: return "exchange";
+    case GK_PURPOSE_SERVER: return "server";
+    case GK_PURPOSE_AGREED: return "K_s";
+    case GK_PURPOSE_CONFIRM: return "agree confirm";
     }
     return "?";
 }
@@ -82,7 +92,21 @@ gk_err gk_key_generate(gk_key **out, gk_purpose purpose, uint32_t id)
     return GK_OK;
 }
 
-gk_err gk_key_derive(gk_key **out, gk_purpose purpose, uint32_t id, const gk_key *seed, gk_bytes context)
+/* The purpose that a key must have for another to be derived from it; 0 for those that are random, each for itself: destroying one then destroys
+ * what it protects. */
+static int derived_from(gk_purpose purpose)
+{
+    switch (purpose) {
+    case GK_PURPOSE_SESSION:
+    case GK_PURPOSE_PENDING:
+    case GK_PURPOSE_SERVER: return GK_PURPOSE_SEED;
+    case GK_PURPOSE_AGREED: return GK_PURPOSE_EXCHANGE;
+    case GK_PURPOSE_CONFIRM: return GK_PURPOSE_AGREED;
+    default: return 0;
+    }
+}
+
+gk_err gk_key_derive(gk_key **out, gk_purpose purpose, uint32_t id, const gk_key *from, gk_bytes context)
 {
     uint8_t info[2 + LABEL_MAX + 2 + CONTEXT_MAX] = {0};
     gk_writer w = gk_writer_of(info, sizeof(info));
@@ -91,10 +115,7 @@ gk_err gk_key_derive(gk_key **out, gk_purpose purpose, uint32_t id, const gk_key
     gk_err e = GK_OK;
 
     *out = NULL;
-    /* The others are random, each for itself: destroying one then destroys what it protects. */
-    if (purpose != GK_PURPOSE_SESSION && purpose != GK_PURPOSE_PENDING)
-        return GK_ERR_ARG;
-    if (seed->purpose != GK_PURPOSE_SEED || context.n > CONTEXT_MAX)
+    if ((int)from->purpose != derived_from(purpose) || context.n > CONTEXT_MAX)
         return GK_ERR_ARG;
     gk_writer_u16(&w, (uint16_t)(sizeof(GK_LABEL) - 1 + strlen(name)));
     gk_writer_put(&w, GK_LABEL, sizeof(GK_LABEL) - 1);
@@ -106,7 +127,7 @@ gk_err gk_key_derive(gk_key **out, gk_purpose purpose, uint32_t id, const gk_key
     k = key_alloc(purpose, id);
     if (k == NULL)
         return GK_ERR_NOMEM;
-    e = gk_hkdf_expand(k->raw, k->n, gk_key_raw(seed), (gk_bytes){info, w.len});
+    e = gk_hkdf_expand(k->raw, k->n, gk_key_raw(from), (gk_bytes){info, w.len});
     if (e != GK_OK) {
         gk_key_free(k);
         return e;

@@ -25,6 +25,8 @@ static inline gk_bytes gk_key_raw(const gk_key *k)
 gk_err gk_hmac_raw(uint8_t out[32], gk_bytes key, const gk_bytes *parts, size_t n_parts) GK_MUST_CHECK;
 /* gk_hkdf_expand writes n <= 255 * 32 bytes of HKDF-Expand (RFC 5869 section 2.3, SHA-256) to out; zeros on failure. Thread-safe. */
 gk_err gk_hkdf_expand(uint8_t *out, size_t n, gk_bytes prk, gk_bytes info) GK_MUST_CHECK;
+/* gk_x25519_raw writes X25519(k, peer), RFC 7748 section 5, to out; GK_ERR_AUTH when it is all zeros. Zeros on failure; wipe it after use. */
+gk_err gk_x25519_raw(uint8_t out[32], const gk_key *k, const uint8_t peer[32]) GK_MUST_CHECK;
 /* gk_block_double writes in * x in GF(2^128) to out (NIST SP 800-38B section 6.1, RFC 5297 section 2.3), in constant time; out may be in. */
 static inline void gk_block_double(uint8_t out[16], const uint8_t in[16])
 {

@@ -3,8 +3,9 @@
 #include "../../native/crypto/gk_key_internal.h"
 #include "support/gk_check.h"
 
-static const gk_purpose all[] = {GK_PURPOSE_NAME,    GK_PURPOSE_PAYLOAD, GK_PURPOSE_SEED,
-                                 GK_PURPOSE_SESSION, GK_PURPOSE_PENDING, GK_PURPOSE_DK};
+static const gk_purpose all[] = {GK_PURPOSE_NAME,    GK_PURPOSE_PAYLOAD, GK_PURPOSE_SEED,   GK_PURPOSE_SESSION,
+                                 GK_PURPOSE_PENDING, GK_PURPOSE_DK,      GK_PURPOSE_SIGN,   GK_PURPOSE_EXCHANGE,
+                                 GK_PURPOSE_SERVER,  GK_PURPOSE_AGREED,  GK_PURPOSE_CONFIRM};
 
 START_TEST(purposes)
 {
@@ -13,7 +14,7 @@ START_TEST(purposes)
         ck_assert_uint_eq(gk_key_size(all[i]), all[i] == GK_PURPOSE_NAME ? 64 : 32);
         ck_assert_str_ne(gk_purpose_str(all[i]), "?");
     }
-    ck_assert_uint_eq(gk_key_size((gk_purpose)7), 0);
+    ck_assert_uint_eq(gk_key_size((gk_purpose)12), 0);
     ck_assert_str_eq(gk_purpose_str((gk_purpose)0), "?");
 }
 END_TEST
@@ -103,6 +104,8 @@ START_TEST(derive_refuses)
     ck_gk(gk_key_derive(&out, GK_PURPOSE_NAME, 1, seed, BYTES(context, 16)), GK_ERR_ARG);
     ck_gk(gk_key_derive(&out, GK_PURPOSE_PAYLOAD, 1, seed, BYTES(context, 16)), GK_ERR_ARG);
     ck_gk(gk_key_derive(&out, GK_PURPOSE_SEED, 1, seed, BYTES(context, 16)), GK_ERR_ARG);
+    ck_gk(gk_key_derive(&out, GK_PURPOSE_AGREED, 1, seed, BYTES(context, 16)), GK_ERR_ARG);
+    ck_gk(gk_key_derive(&out, GK_PURPOSE_CONFIRM, 1, seed, BYTES(context, 16)), GK_ERR_ARG);
     ck_gk(gk_key_derive(&out, GK_PURPOSE_SESSION, 1, seed, BYTES(context, 257)), GK_ERR_ARG);
     ck_ok(gk_key_derive(&session, GK_PURPOSE_SESSION, 1, seed, BYTES(context, 256)));
     ck_gk(gk_key_derive(&out, GK_PURPOSE_PENDING, 1, session, BYTES(context, 16)), GK_ERR_ARG);
@@ -165,7 +168,8 @@ START_TEST(a_key_has_one_use)
         gk_key *k = NULL;
         uint8_t out[32];
         gk_bytes part = STR("x");
-        bool may = all[i] == GK_PURPOSE_SESSION || all[i] == GK_PURPOSE_SEED;
+        bool may = all[i] == GK_PURPOSE_SESSION || all[i] == GK_PURPOSE_SEED || all[i] == GK_PURPOSE_SERVER ||
+                   all[i] == GK_PURPOSE_AGREED || all[i] == GK_PURPOSE_CONFIRM;
 
         ck_ok(gk_key_generate(&k, all[i], 1));
         ck_gk(gk_hmac_sha256(out, k, &part, 1), may ? GK_OK : GK_ERR_ARG);
