@@ -83,7 +83,9 @@ gk_err gk_hmac_sha256(uint8_t out[HASH], const gk_key *k, const gk_bytes *parts,
     case GK_PURPOSE_SEED:
     case GK_PURPOSE_SERVER:
     case GK_PURPOSE_AGREED:
-    case GK_PURPOSE_CONFIRM: break;
+    case GK_PURPOSE_CONFIRM:
+    case GK_PURPOSE_MAC:
+    case GK_PURPOSE_GROUP: break;
     default: return GK_ERR_ARG;
     }
     return gk_hmac_raw(out, gk_key_raw(k), parts, n_parts);

@@ -12,6 +12,7 @@
 size_t gk_key_size(gk_purpose purpose)
 {
     switch (purpose) {
+    case GK_PURPOSE_WRAP:
     case GK_PURPOSE_NAME: return 64;
     case GK_PURPOSE_PAYLOAD:
     case GK_PURPOSE_SEED:
@@ -22,7 +23,13 @@ size_t gk_key_size(gk_purpose purpose)
     case GK_PURPOSE_EXCHANGE:
     case GK_PURPOSE_SERVER:
     case GK_PURPOSE_AGREED:
-    case GK_PURPOSE_CONFIRM: return 32;
+    case GK_PURPOSE_CONFIRM:
+    case GK_PURPOSE_NODE:
+    case GK_PURPOSE_GROUP:
+    case GK_PURPOSE_APP:
+    case GK_PURPOSE_STATE:
+    case GK_PURPOSE_MAC:
+    case GK_PURPOSE_TOKEN: return 32;
     }
     return 0;
 }
@@ -41,6 +48,13 @@ const char *gk_purpose_str(gk_purpose purpose)
     case GK_PURPOSE_SERVER: return "server";
     case GK_PURPOSE_AGREED: return "K_s";
     case GK_PURPOSE_CONFIRM: return "agree confirm";
+    case GK_PURPOSE_NODE: return "node";
+    case GK_PURPOSE_WRAP: return "wrap";
+    case GK_PURPOSE_GROUP: return "group";
+    case GK_PURPOSE_APP: return "app";
+    case GK_PURPOSE_STATE: return "state";
+    case GK_PURPOSE_MAC: return "mac";
+    case GK_PURPOSE_TOKEN: return "token";
     }
     return "?";
 }

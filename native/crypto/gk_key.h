@@ -18,7 +18,15 @@ typedef enum gk_purpose {
     GK_PURPOSE_EXCHANGE = 8, /* X25519 private key, 32 bytes */
     GK_PURPOSE_SERVER = 9,   /* HMAC-SHA256, 32 bytes: records of servers; derived from a seed */
     GK_PURPOSE_AGREED = 10,  /* K_s, what a run agreed on: HMAC-SHA256 and HKDF, 32 bytes; derived from an exchange key */
-    GK_PURPOSE_CONFIRM = 11  /* HMAC-SHA256, 32 bytes; derived from K_s */
+    GK_PURPOSE_CONFIRM = 11, /* HMAC-SHA256, 32 bytes; derived from K_s */
+    /* group keys by a controller */
+    GK_PURPOSE_NODE = 32,  /* of a node of a key tree: HKDF-SHA256 pseudo-random key, 32 bytes */
+    GK_PURPOSE_WRAP = 33,  /* AES-256-SIV, 64 bytes; from a node key */
+    GK_PURPOSE_GROUP = 34, /* K_g: HKDF-SHA256 pseudo-random key and HMAC-SHA256, 32 bytes; from a root's key */
+    GK_PURPOSE_APP = 35,   /* XAES-256-GCM, 32 bytes; from a group key */
+    GK_PURPOSE_STATE = 36, /* controllers' and members' state: XAES-256-GCM, 32 bytes */
+    GK_PURPOSE_MAC = 37,   /* HMAC-SHA256, 32 bytes; from a node key */
+    GK_PURPOSE_TOKEN = 38  /* a token's secret: HKDF-SHA256 pseudo-random key, 32 bytes */
 } gk_purpose;
 
 #define GK_KEY_MAX 64
@@ -29,7 +37,7 @@ typedef struct gk_key gk_key;
 
 /* gk_key_size: the length in bytes that a key of this purpose has; 0 for an unknown purpose. */
 size_t gk_key_size(gk_purpose purpose);
-/* gk_purpose_str: "name", "payload", "seed", "session", "pending", "dk", "sign", "exchange", "server", "K_s", "agree confirm"; "?" for an
+/* gk_purpose_str: "name", "payload", "seed", "session", "pending", "dk", "sign", "exchange", "server", "K_s", "agree confirm", "node", ...; "?" for an
  * unknown one. */
 const char *gk_purpose_str(gk_purpose purpose);
 /* gk_key_new copies raw (gk_key_size(purpose) bytes) into a new key with one reference. The caller wipes its own copy. */
@@ -47,9 +55,8 @@ gk_err gk_key_check_value(const gk_key *k, uint8_t out[8]) GK_MUST_CHECK;
 gk_key *gk_key_ref(gk_key *k);
 void gk_key_free(gk_key *k);
 
-/* gk_hmac_sha256 writes HMAC-SHA256(k, parts in order) to out, zeros on failure. k is a session, seed,
- * server, agreed or confirm key, else GK_ERR_ARG.
- * Thread-safe. */
+/* gk_hmac_sha256 writes HMAC-SHA256(k, parts in order) to out, zeros on failure. k is a session, seed, server,
+ * agreed, confirm, mac or group key, else GK_ERR_ARG. Thread-safe. */
 gk_err gk_hmac_sha256(uint8_t out[32], const gk_key *k, const gk_bytes *parts, size_t n_parts) GK_MUST_CHECK;
 
 #endif

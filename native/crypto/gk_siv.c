@@ -130,7 +130,7 @@ gk_err gk_siv_new(gk_siv **out, gk_key *k)
     gk_siv *c = NULL;
 
     *out = NULL;
-    if (gk_key_purpose(k) != GK_PURPOSE_NAME)
+    if (gk_key_purpose(k) != GK_PURPOSE_NAME && gk_key_purpose(k) != GK_PURPOSE_WRAP)
         return GK_ERR_ARG;
     c = OPENSSL_zalloc(sizeof(*c));
     if (c == NULL)

@@ -8,7 +8,7 @@
 
 typedef struct gk_siv gk_siv;
 
-/* gk_siv_new: k has GK_PURPOSE_NAME; a reference to it is kept. */
+/* gk_siv_new: k has GK_PURPOSE_NAME or _WRAP; a reference to it is kept. */
 gk_err gk_siv_new(gk_siv **out, gk_key *k) GK_MUST_CHECK;
 /* gk_siv_seal writes tag16 | ciphertext, pt.n + 16 bytes. ad and pt are never empty (GK_ERR_ARG). */
 gk_err gk_siv_seal(gk_siv *c, uint8_t *out, gk_bytes ad, gk_bytes pt) GK_MUST_CHECK;

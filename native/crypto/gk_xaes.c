@@ -41,7 +41,8 @@ gk_err gk_xaes_new(gk_xaes **out, gk_key *k)
     gk_xaes *c = NULL;
 
     *out = NULL;
-    if (purpose != GK_PURPOSE_PAYLOAD && purpose != GK_PURPOSE_PENDING && purpose != GK_PURPOSE_DK)
+    if (purpose != GK_PURPOSE_PAYLOAD && purpose != GK_PURPOSE_PENDING && purpose != GK_PURPOSE_DK && purpose != GK_PURPOSE_APP &&
+        purpose != GK_PURPOSE_STATE)
         return GK_ERR_ARG;
     c = OPENSSL_zalloc(sizeof(*c));
     if (c == NULL)

@@ -9,7 +9,7 @@
 
 typedef struct gk_xaes gk_xaes;
 
-/* gk_xaes_new: k has GK_PURPOSE_PAYLOAD, _PENDING or _DK; a reference to it is kept. */
+/* gk_xaes_new: k has GK_PURPOSE_PAYLOAD, _PENDING, _DK, _APP or _STATE; a reference to it is kept. */
 gk_err gk_xaes_new(gk_xaes **out, gk_key *k) GK_MUST_CHECK;
 /* gk_xaes_seal writes ciphertext | tag16, pt.n + 16 bytes; out may be pt.p. aad is the concatenation of aad1 and aad2. */
 gk_err gk_xaes_seal(gk_xaes *c, uint8_t *out, const uint8_t nonce[GK_XAES_NONCE], gk_bytes aad1, gk_bytes aad2, gk_bytes pt) GK_MUST_CHECK;
