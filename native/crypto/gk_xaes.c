@@ -150,6 +150,28 @@ fail:
     return gk_crypto_failed(e);
 }
 
+gk_err gk_xaes_seal_key(gk_xaes *c, uint8_t out[48], const uint8_t nonce[GK_XAES_NONCE], gk_bytes aad, const gk_key *k)
+{
+    if (gk_key_raw(k).n != 32)
+        return GK_ERR_ARG;
+    return gk_xaes_seal(c, out, nonce, aad, (gk_bytes){0}, gk_key_raw(k));
+}
+
+gk_err gk_xaes_open_key(gk_xaes *c, gk_key **out, gk_purpose purpose, const uint8_t nonce[GK_XAES_NONCE], gk_bytes aad, gk_bytes ct)
+{
+    uint8_t raw[32];
+    gk_err e = GK_OK;
+
+    *out = NULL;
+    if (ct.n != sizeof(raw) + GK_XAES_TAG)
+        return GK_ERR_AUTH;
+    e = gk_xaes_open(c, raw, nonce, aad, (gk_bytes){0}, ct);
+    if (e == GK_OK)
+        e = gk_key_new(out, purpose, 0, (gk_bytes){raw, sizeof(raw)});
+    gk_wipe(raw, sizeof(raw));
+    return e;
+}
+
 void gk_xaes_free(gk_xaes *c)
 {
     if (c == NULL)

@@ -10,8 +10,9 @@
  *     agreement/current   one *persistent* node: which agreement is in force (run id, transcript hash, participants). Written once per agreement,
  *                         so a stock data watch on it tells of a new server secret
  *
- *   The loop: 1. read all children of servers/ (names, data, versions, owners) and agreement/current, with watches on the children, on each
- *     child's data and on agreement/current (one may be missing: it is left out of the snapshot). 2. gk_agreement_step. 3. Carry out the
+ *   The loop: 1. read agreement/current, *then* the children of servers/ and each one's data (with versions and owners), all with watches; what
+ *     is missing is left out of the snapshot. In this order, no server puts into force what was left behind before it looked.
+ *     2. gk_agreement_step. 3. Carry out the
  *     writes it gave, in order, each on its own. 4. Wait for a watch, for a write's answer, or until wake_ms; go to 1. The outputs are a
  *     function of the snapshot and of the secrets of this run, so a write that failed for whatever reason (BADVERSION, NODEEXISTS, NONODE,
  *     connection loss, an answer that never came) needs no care: read again, step again. A snapshot need not be of one zxid.

@@ -26,10 +26,11 @@ gk_err gk_secrets_offer(gk_secrets *s, const uint8_t hash[GK_HASH], gk_key *ks) 
 /* gk_secrets_use makes the offered secret the one in use, with derivations counted from 0; the one before is forgotten, and wiped when the last
  * reader has done with it. GK_ERR_NOTFOUND: none with this hash was offered. */
 gk_err gk_secrets_use(gk_secrets *s, const uint8_t hash[GK_HASH]) GK_MUST_CHECK;
-/* gk_secrets_drop forgets the offered secret (a run was given up), and with in_use the other one, too. */
-void gk_secrets_drop(gk_secrets *s, bool in_use);
+/* gk_secrets_forget forgets the secret in use. gk_secrets_clear forgets both. */
+void gk_secrets_forget(gk_secrets *s);
+void gk_secrets_clear(gk_secrets *s);
 /* gk_secrets_derivations: keys derived here from the secret in use (0 without one), and in all since gk_secrets_new. */
-void gk_secrets_derivations(const gk_secrets *s, uint64_t *current, uint64_t *all);
+void gk_secrets_derivations(gk_secrets *s, uint64_t *current, uint64_t *all);
 
 /* A view of a group = its members node as one reply (one stock multiRead) showed it. */
 typedef struct gk_view {
