@@ -1,4 +1,5 @@
-/* gk_hpke: RFC 9180 base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM (kem 32, kdf 1, aead 2), one message a context. Stateless and thread-safe. */
+/* gk_hpke: RFC 9180 base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM (kem 32, kdf 1, aead 2), one message a context.
+ * Stateless and thread-safe. */
 #ifndef GK_HPKE_H
 #define GK_HPKE_H
 

@@ -1,4 +1,5 @@
-/* gk_key_internal: raw key bytes, for the files of native/crypto, the keyring's file format and their tests. Nothing else includes
+/* gk_key_internal: raw key bytes, for the files of native/crypto, the keyring's file format, the state that
+ * native/group seals (gk_lkh_state.c, gk_statekey.c, gk_member_state.c), and their tests. Nothing else includes
  * this header. */
 #ifndef GK_KEY_INTERNAL_H
 #define GK_KEY_INTERNAL_H
@@ -27,6 +28,8 @@ gk_err gk_hmac_raw(uint8_t out[32], gk_bytes key, const gk_bytes *parts, size_t 
 gk_err gk_hkdf_expand(uint8_t *out, size_t n, gk_bytes prk, gk_bytes info) GK_MUST_CHECK;
 /* gk_x25519_raw writes X25519(k, peer), RFC 7748 section 5, to out; GK_ERR_AUTH when it is all zeros. Zeros on failure; wipe it after use. */
 gk_err gk_x25519_raw(uint8_t out[32], const gk_key *k, const uint8_t peer[32]) GK_MUST_CHECK;
+/* gk_hpke_seal_with: gk_hpke_seal with a given ephemeral key, for known answers. */
+gk_err gk_hpke_seal_with(uint8_t *out, const gk_key *ephemeral, const uint8_t pub[32], gk_bytes info, gk_bytes aad, gk_bytes pt) GK_MUST_CHECK;
 /* gk_block_double writes in * x in GF(2^128) to out (NIST SP 800-38B section 6.1, RFC 5297 section 2.3), in constant time; out may be in. */
 static inline void gk_block_double(uint8_t out[16], const uint8_t in[16])
 {

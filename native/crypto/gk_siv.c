@@ -65,9 +65,10 @@ static bool cmac(gk_siv *c, uint8_t x[BLOCK], const uint8_t *p, size_t n)
     return ok && absorb_last(c, x, p, n);
 }
 
-/* s2v: RFC 5297 section 2.4 for one associated datum. The last string is the text with D xored into its last 16 bytes; they may lie across
+/* s2v: RFC 5297 section 2.4 for one associated datum, or two when ad2 isn't empty.
+ * The last string is the text with D xored into its last 16 bytes; they may lie across
  * two blocks, so the last 16 to 31 bytes are put together in a buffer. A text of less than a block is padded and takes dbl(D). */
-static bool s2v(gk_siv *c, uint8_t v[BLOCK], gk_bytes ad, gk_bytes text)
+static bool s2v(gk_siv *c, uint8_t v[BLOCK], gk_bytes ad, gk_bytes ad2, gk_bytes text)
 {
     uint8_t d[BLOCK] = {0};
     uint8_t tail[2 * BLOCK] = {0};
@@ -76,6 +77,14 @@ static bool s2v(gk_siv *c, uint8_t v[BLOCK], gk_bytes ad, gk_bytes text)
     bool ok = cmac(c, d, ad.p, ad.n);
 
     xor_into(d, c->zero_doubled);
+    if (ad2.n > 0) {
+        uint8_t mac[BLOCK] = {0};
+
+        ok = ok && cmac(c, mac, ad2.p, ad2.n);
+        gk_block_double(d, d);
+        xor_into(d, mac);
+        gk_wipe(mac, sizeof(mac));
+    }
     memset(v, 0, BLOCK);
     for (size_t i = 0; i < blocks && ok; i++)
         ok = absorb(c, v, text.p + i * BLOCK);
@@ -161,11 +170,16 @@ static bool lengths_ok(gk_bytes ad, size_t text)
 
 gk_err gk_siv_seal(gk_siv *c, uint8_t *out, gk_bytes ad, gk_bytes pt)
 {
+    return gk_siv_seal2(c, out, ad, (gk_bytes){0}, pt);
+}
+
+gk_err gk_siv_seal2(gk_siv *c, uint8_t *out, gk_bytes ad, gk_bytes ad2, gk_bytes pt)
+{
     uint8_t v[BLOCK];
 
     if (!lengths_ok(ad, pt.n))
         return GK_ERR_ARG;
-    if (!s2v(c, v, ad, pt) || !ctr(c, out + GK_SIV_TAG, v, pt.p, pt.n)) {
+    if (!s2v(c, v, ad, ad2, pt) || !ctr(c, out + GK_SIV_TAG, v, pt.p, pt.n)) {
         gk_wipe(out, pt.n + GK_SIV_TAG);
         return gk_crypto_failed(GK_ERR_CRYPTO);
     }
@@ -174,6 +188,11 @@ gk_err gk_siv_seal(gk_siv *c, uint8_t *out, gk_bytes ad, gk_bytes pt)
 }
 
 gk_err gk_siv_open(gk_siv *c, uint8_t *out, gk_bytes ad, gk_bytes ct)
+{
+    return gk_siv_open2(c, out, ad, (gk_bytes){0}, ct);
+}
+
+gk_err gk_siv_open2(gk_siv *c, uint8_t *out, gk_bytes ad, gk_bytes ad2, gk_bytes ct)
 {
     size_t n = 0;
     uint8_t v[BLOCK];
@@ -184,7 +203,7 @@ gk_err gk_siv_open(gk_siv *c, uint8_t *out, gk_bytes ad, gk_bytes ct)
     n = ct.n - GK_SIV_TAG;
     if (!lengths_ok(ad, n))
         return GK_ERR_ARG;
-    if (!ctr(c, out, ct.p, ct.p + GK_SIV_TAG, n) || !s2v(c, v, ad, (gk_bytes){out, n}))
+    if (!ctr(c, out, ct.p, ct.p + GK_SIV_TAG, n) || !s2v(c, v, ad, ad2, (gk_bytes){out, n}))
         e = gk_crypto_failed(GK_ERR_CRYPTO);
     else if (CRYPTO_memcmp(v, ct.p, GK_SIV_TAG) != 0)
         e = GK_ERR_AUTH;

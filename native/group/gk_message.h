@@ -45,6 +45,8 @@ bool gk_name_ok(gk_bytes name);
 /* gk_message_sign: out = body | signer16 | sig64; sig = Ed25519(key, u16 length | label | body | signer16). key: GK_PURPOSE_SIGN. label is
  * the full one ("groupkeeper v1 epoch"). */
 gk_err gk_message_sign(gk_mem *out, const char *label, gk_bytes body, const gk_key *key) GK_MUST_CHECK;
+/* gk_message_write: the body by put (as in gk_mem_write), then signed. */
+gk_err gk_message_write(gk_mem *out, const char *label, void (*put)(gk_writer *w, const void *arg), const void *arg, const gk_key *key) GK_MUST_CHECK;
 /* gk_message_split gives views of body and signer of a signed message, unverified. GK_ERR_TRUNCATED. */
 gk_err gk_message_split(gk_bytes message, gk_bytes *body, uint8_t signer[GK_SIGNER]) GK_MUST_CHECK;
 /* gk_message_check verifies under one public key, which must be the signer's: else GK_ERR_AUTH. *body is a view into message. */
