@@ -14,8 +14,8 @@ COUNT = 200      # calls that are averaged
 WARM_UP = 2      # calls before them, counted too: they fill the caches
 GROWTH = 1.05
 PAYLOADS = {"getData": (0, 128, 1024, 16384), "setData": (0, 128, 1024, 16384), "create": (0, 1024), "exists": (0,), "delete": (0,),
-            "getChildren": (100, 10000), "bare": (128, 1024, 16384)}
-PHASES = {"bare": ("measured_bare",)}
+            "getChildren": (100, 10000), "component": (0,), "bare": (128, 1024, 16384)}
+PHASES = {"bare": ("measured_bare",), "component": ("measured_component", "measured_primitives")}
 
 
 def count(program, op, payload, phase):

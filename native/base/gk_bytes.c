@@ -123,37 +123,6 @@ uint8_t *gk_writer_reserve(gk_writer *w, size_t n)
     return w->p == NULL ? nothing : w->p + at;
 }
 
-void gk_writer_u8(gk_writer *w, uint8_t v)
-{
-    gk_writer_put(w, &v, 1);
-}
-
-void gk_writer_u16(gk_writer *w, uint16_t v)
-{
-    v = htobe16(v);
-    gk_writer_put(w, &v, sizeof(v));
-}
-
-void gk_writer_u32(gk_writer *w, uint32_t v)
-{
-    v = htobe32(v);
-    gk_writer_put(w, &v, sizeof(v));
-}
-
-void gk_writer_u64(gk_writer *w, uint64_t v)
-{
-    v = htobe64(v);
-    gk_writer_put(w, &v, sizeof(v));
-}
-
-void gk_writer_put(gk_writer *w, const void *p, size_t n)
-{
-    uint8_t *out = gk_writer_reserve(w, n);
-
-    if (out != NULL && n > 0)
-        memcpy(out, p, n);
-}
-
 void gk_writer_patch_u32(gk_writer *w, size_t at, uint32_t v)
 {
     if (w->err != GK_OK)

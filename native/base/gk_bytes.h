@@ -3,9 +3,11 @@
 #ifndef GK_BYTES_H
 #define GK_BYTES_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "gk_err.h"
 
@@ -43,13 +45,40 @@ typedef struct gk_writer {
 } gk_writer;
 
 gk_writer gk_writer_of(void *p, size_t cap);
-void gk_writer_u8(gk_writer *w, uint8_t v);
-void gk_writer_u16(gk_writer *w, uint16_t v);
-void gk_writer_u32(gk_writer *w, uint32_t v);
-void gk_writer_u64(gk_writer *w, uint64_t v);
-void gk_writer_put(gk_writer *w, const void *p, size_t n);
 /* gk_writer_reserve gives n contiguous bytes to be filled by the caller, or NULL when they don't fit (the error sticks). */
 uint8_t *gk_writer_reserve(gk_writer *w, size_t n);
+
+/* The writers below are inline: a reply is a dozen of them, and each becomes a comparison and a store. */
+static inline void gk_writer_put(gk_writer *w, const void *p, size_t n)
+{
+    uint8_t *out = w->err == GK_OK && w->len <= w->cap && n <= w->cap - w->len ? w->p + w->len : NULL;
+
+    if (out != NULL)
+        w->len += n;
+    else
+        out = gk_writer_reserve(w, n);
+    if (out != NULL && n > 0)
+        memcpy(out, p, n);
+}
+static inline void gk_writer_u8(gk_writer *w, uint8_t v)
+{
+    gk_writer_put(w, &v, 1);
+}
+static inline void gk_writer_u16(gk_writer *w, uint16_t v)
+{
+    v = htobe16(v);
+    gk_writer_put(w, &v, sizeof(v));
+}
+static inline void gk_writer_u32(gk_writer *w, uint32_t v)
+{
+    v = htobe32(v);
+    gk_writer_put(w, &v, sizeof(v));
+}
+static inline void gk_writer_u64(gk_writer *w, uint64_t v)
+{
+    v = htobe64(v);
+    gk_writer_put(w, &v, sizeof(v));
+}
 /* gk_writer_patch_u32 overwrites 4 bytes at offset at, which must have been written before; else GK_ERR_ARG sticks. */
 void gk_writer_patch_u32(gk_writer *w, size_t at, uint32_t v);
 

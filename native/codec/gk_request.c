@@ -334,7 +334,7 @@ static void need_length(gk_writer *out, gk_pending *p, const record *rec, size_t
 gk_err gk_request_rewrite(gk_session *s, gk_worker *w, gk_writer *out, gk_pending *p, gk_bytes body)
 {
     gk_reader r = gk_reader_of(body.p, body.n);
-    record rec = {0};
+    record rec; /* not cleared: parse_record fills what the table lists */
     int32_t type;
     gk_err e;
     if ((e = gk_jute_i32(&r, &p->client_xid)) != GK_OK || (e = gk_jute_i32(&r, &type)) != GK_OK)

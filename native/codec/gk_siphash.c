@@ -49,6 +49,11 @@ static inline void sip_bytes(sip *s, gk_bytes b)
     }
     for (; b.n - i >= 8; i += 8)
         sip_word(s, load64(b.p + i));
+    if (b.n >= 8 && i < b.n) { /* the last bytes by the word that ends with them */
+        s->tail_n = (unsigned)(b.n - i);
+        s->tail = load64(b.p + b.n - 8) >> (8 * (8 - s->tail_n));
+        return;
+    }
     for (; i < b.n; i++)
         s->tail |= (uint64_t)b.p[i] << (8 * s->tail_n++);
 }

@@ -5,6 +5,7 @@
 #define GK_KEY_INTERNAL_H
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "gk_key.h"
 
@@ -30,6 +31,17 @@ gk_err gk_hkdf_expand(uint8_t *out, size_t n, gk_bytes prk, gk_bytes info) GK_MU
 gk_err gk_x25519_raw(uint8_t out[32], const gk_key *k, const uint8_t peer[32]) GK_MUST_CHECK;
 /* gk_hpke_seal_with: gk_hpke_seal with a given ephemeral key, for known answers. */
 gk_err gk_hpke_seal_with(uint8_t *out, const gk_key *ephemeral, const uint8_t pub[32], gk_bytes info, gk_bytes aad, gk_bytes pt) GK_MUST_CHECK;
+/* gk_block_xor writes out ^ in to out. */
+static inline void gk_block_xor(uint8_t out[16], const uint8_t in[16])
+{
+    uint64_t a[2], b[2];
+
+    memcpy(a, out, 16);
+    memcpy(b, in, 16);
+    a[0] ^= b[0];
+    a[1] ^= b[1];
+    memcpy(out, a, 16);
+}
 /* gk_block_double writes in * x in GF(2^128) to out (NIST SP 800-38B section 6.1, RFC 5297 section 2.3), in constant time; out may be in. */
 static inline void gk_block_double(uint8_t out[16], const uint8_t in[16])
 {

@@ -2,41 +2,31 @@
 
 #include <limits.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <string.h>
 
+#include "gk_cipher.h"
 #include "gk_key_internal.h"
 
 #define BLOCK 16
 #define HALF 32 /* of the 64-byte key */
 
-/* AES-SIV, RFC 5297, on EVP's AES blocks and counter mode. EVP's own AES-256-SIV stands in the unit tests, to compare with, because OpenSSL
+/* AES-SIV, RFC 5297, on OpenSSL's AES blocks and counter mode. Its own AES-256-SIV stands in the unit tests, to compare with, because OpenSSL
  * 3.0 takes one message per keyed context: each message would copy one, which costs a dozen allocations and six times the time;
  * when one of these fails, the copy leaks keys, and opening reports a wrong tag. Here a message allocates nothing. */
 struct gk_siv {
     gk_key *key;
-    EVP_CIPHER *ecb;
-    EVP_CIPHER *ctr;
-    EVP_CIPHER_CTX *mac_ctx;     /* AES-256 under the first half of the key */
-    EVP_CIPHER_CTX *ctr_ctx;     /* AES-256-CTR under the second half */
+    gk_cipher mac;               /* AES-256 under the first half of the key */
+    gk_cipher ctr;               /* AES-256-CTR under the second half */
     uint8_t whole[BLOCK];        /* CMAC's subkeys K1, for a whole last block, */
     uint8_t partial[BLOCK];      /* and K2, for a padded one */
     uint8_t zero_doubled[BLOCK]; /* dbl(CMAC(0^128)), where each S2V starts */
 };
 
-static void xor_into(uint8_t out[BLOCK], const uint8_t in[BLOCK])
-{
-    for (size_t i = 0; i < BLOCK; i++)
-        out[i] ^= in[i];
-}
-
 /* absorb does one step of CBC-MAC: x = AES(K, x ^ block). */
 static bool absorb(gk_siv *c, uint8_t x[BLOCK], const uint8_t block[BLOCK])
 {
-    int len = 0;
-
-    xor_into(x, block);
-    return EVP_EncryptUpdate(c->mac_ctx, x, &len, x, BLOCK) == 1 && len == BLOCK;
+    gk_block_xor(x, block);
+    return gk_cipher_run(&c->mac, x, x, BLOCK);
 }
 
 /* absorb_last ends a CMAC with the last 1 to 16 bytes: NIST SP 800-38B section 6.2. */
@@ -48,7 +38,7 @@ static bool absorb_last(gk_siv *c, uint8_t x[BLOCK], const uint8_t *p, size_t n)
     memcpy(last, p, n);
     if (n < BLOCK)
         last[n] = 0x80;
-    xor_into(last, n == BLOCK ? c->whole : c->partial);
+    gk_block_xor(last, n == BLOCK ? c->whole : c->partial);
     ok = absorb(c, x, last);
     gk_wipe(last, sizeof(last));
     return ok;
@@ -76,13 +66,13 @@ static bool s2v(gk_siv *c, uint8_t v[BLOCK], gk_bytes ad, gk_bytes ad2, gk_bytes
     size_t tail_n = text.n - blocks * BLOCK;
     bool ok = cmac(c, d, ad.p, ad.n);
 
-    xor_into(d, c->zero_doubled);
+    gk_block_xor(d, c->zero_doubled);
     if (ad2.n > 0) {
         uint8_t mac[BLOCK] = {0};
 
         ok = ok && cmac(c, mac, ad2.p, ad2.n);
         gk_block_double(d, d);
-        xor_into(d, mac);
+        gk_block_xor(d, mac);
         gk_wipe(mac, sizeof(mac));
     }
     memset(v, 0, BLOCK);
@@ -92,10 +82,10 @@ static bool s2v(gk_siv *c, uint8_t v[BLOCK], gk_bytes ad, gk_bytes ad2, gk_bytes
     if (tail_n < BLOCK) {
         gk_block_double(d, d);
         tail[tail_n] = 0x80;
-        xor_into(tail, d);
+        gk_block_xor(tail, d);
         ok = ok && absorb_last(c, v, tail, BLOCK);
     } else {
-        xor_into(tail + tail_n - BLOCK, d);
+        gk_block_xor(tail + tail_n - BLOCK, d);
         if (tail_n > BLOCK)
             ok = ok && absorb(c, v, tail) && absorb_last(c, v, tail + BLOCK, tail_n - BLOCK);
         else
@@ -110,13 +100,11 @@ static bool s2v(gk_siv *c, uint8_t v[BLOCK], gk_bytes ad, gk_bytes ad2, gk_bytes
 static bool ctr(gk_siv *c, uint8_t *out, const uint8_t v[BLOCK], const uint8_t *in, size_t n)
 {
     uint8_t q[BLOCK];
-    int len = 0;
 
     memcpy(q, v, BLOCK);
     q[8] &= 0x7f;
     q[12] &= 0x7f;
-    return EVP_EncryptInit_ex2(c->ctr_ctx, NULL, NULL, q, NULL) == 1 && EVP_EncryptUpdate(c->ctr_ctx, out, &len, in, (int)n) == 1 &&
-           len == (int)n;
+    return c->ctr.encrypt_init(c->ctr.ctx, NULL, 0, q, BLOCK, NULL) == 1 && gk_cipher_run(&c->ctr, out, in, n);
 }
 
 static bool subkeys(gk_siv *c)
@@ -137,6 +125,7 @@ gk_err gk_siv_new(gk_siv **out, gk_key *k)
 {
     const uint8_t *raw = gk_key_raw(k).p;
     gk_siv *c = NULL;
+    gk_err e = GK_OK;
 
     *out = NULL;
     if (gk_key_purpose(k) != GK_PURPOSE_NAME && gk_key_purpose(k) != GK_PURPOSE_WRAP)
@@ -145,20 +134,18 @@ gk_err gk_siv_new(gk_siv **out, gk_key *k)
     if (c == NULL)
         return GK_ERR_NOMEM;
     c->key = gk_key_ref(k);
-    c->ecb = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
-    c->ctr = EVP_CIPHER_fetch(NULL, "AES-256-CTR", NULL);
-    c->mac_ctx = EVP_CIPHER_CTX_new();
-    c->ctr_ctx = EVP_CIPHER_CTX_new();
-    if (c->ecb == NULL || c->ctr == NULL || c->mac_ctx == NULL || c->ctr_ctx == NULL)
-        goto fail;
-    if (EVP_EncryptInit_ex2(c->mac_ctx, c->ecb, raw, NULL, NULL) != 1 || EVP_CIPHER_CTX_set_padding(c->mac_ctx, 0) != 1 ||
-        EVP_EncryptInit_ex2(c->ctr_ctx, c->ctr, raw + HALF, NULL, NULL) != 1 || !subkeys(c))
-        goto fail;
+    e = gk_cipher_init(&c->mac, "AES-256-ECB");
+    if (e == GK_OK)
+        e = gk_cipher_init(&c->ctr, "AES-256-CTR");
+    if (e == GK_OK && (c->mac.encrypt_init(c->mac.ctx, raw, HALF, NULL, 0, NULL) != 1 ||
+                       c->ctr.encrypt_init(c->ctr.ctx, raw + HALF, HALF, NULL, 0, NULL) != 1 || !subkeys(c)))
+        e = gk_crypto_failed(GK_ERR_CRYPTO);
+    if (e != GK_OK) {
+        gk_siv_free(c);
+        return e;
+    }
     *out = c;
     return GK_OK;
-fail:
-    gk_siv_free(c);
-    return gk_crypto_failed(GK_ERR_CRYPTO);
 }
 
 /* lengths_ok: empty inputs are refused although RFC 5297 knows them: EVP's implementation mishandles both (CVE-2023-2975), and names, keys
@@ -217,10 +204,8 @@ void gk_siv_free(gk_siv *c)
 {
     if (c == NULL)
         return;
-    EVP_CIPHER_CTX_free(c->ctr_ctx);
-    EVP_CIPHER_CTX_free(c->mac_ctx);
-    EVP_CIPHER_free(c->ctr);
-    EVP_CIPHER_free(c->ecb);
+    gk_cipher_clear(&c->ctr);
+    gk_cipher_clear(&c->mac);
     gk_key_free(c->key);
     OPENSSL_clear_free(c, sizeof(*c));
 }

@@ -301,15 +301,21 @@ class Leaders(unittest.TestCase):
                 self.assertEqual(zk.exists("/pure")["numChildren"], sum(path.startswith("/pure/") for path in trees[-1]))
         self.assertTrue(all(tree == trees[0] for tree in trees), "all servers hold the same")
         tree = trees[0]
-        self.assertEqual([pair for pair in acked if pair[0] not in tree or tree[pair[0]][0] != pair[1]], [], "acknowledged and lost, or changed")
+        lost = [pair for pair in acked if pair[0] not in tree]
+        changed = [(path, tag, tree[path][0]) for path, tag in acked if path in tree and tree[path][0] != tag]
+        created = sorted(stat["czxid"] for _, stat in tree.values())
+        gaps = [f"{a:x}..{b:x}" for a, b in zip(created, created[1:]) if b - a > 1]
+        self.assertFalse(lost, f"{len(lost)} acknowledged writes are lost, {lost[:3]} to {lost[-3:]}; gaps between creates: {gaps[-12:]}")
+        self.assertFalse(changed, f"{len(changed)} are another's: {changed[:5]}")
         payloads = [data for data, _ in tree.values()]
         self.assertEqual(len(payloads), len(set(payloads)), "a create was executed twice")
 
         pure = sorted(self.number(path) for path in tree if path.startswith("/pure/"))
-        self.assertEqual(pure, list(range(len(pure))), "contiguous: nothing missing, nothing twice")
+        odd = [(i, n) for i, n in enumerate(pure) if i != n]
+        self.assertFalse(odd, f"{len(odd)} of {len(pure)} aren't contiguous, from (rank, number) {odd[:3]} on")
         mixed = sorted((stat["czxid"], path) for path, (_, stat) in tree.items() if path.startswith("/mixed/"))
         wrong = [path for rank, (_, path) in enumerate(mixed) if path.startswith("/mixed/n-") and self.number(path) != rank]
-        self.assertEqual(wrong, [], "the number is the count of creates before")
+        self.assertFalse(wrong, f"the number is the count of creates before; {len(wrong)} aren't, from {wrong[:3]} on")
         print(f"{len(pure) + len(mixed)} creates, {len(acked)} acknowledged, {load.unknown} unknown, over {LEADERS_KILLED + 1} leaders ... ", end="")
         self.assertGreater(len(acked), 500 * LEADERS_KILLED)
 
