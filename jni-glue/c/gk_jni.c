@@ -1,6 +1,7 @@
 /* The C entry points of org.apache.zookeeper.server.GroupkeeperNative. Handles are pointers in a jlong; buffers are addresses and lengths.
  * Nothing here ends the process; no native error becomes an exception but a Java array that can't be made (OutOfMemoryError, by JNI itself). */
-#include <jni.h>
+#include "gk_jni.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,6 @@
 #define UNREADABLE INT64_MIN
 #define DECRYPT_FAILED (1LL << 32)
 #define SAMPLE_EVERY 64 /* calls whose time is taken: one in so many */
-
-#define ENTRY(ret, name) JNIEXPORT ret JNICALL Java_org_apache_zookeeper_server_GroupkeeperNative_##name
 
 static _Atomic uint64_t native_ns;
 static _Thread_local unsigned sample;
@@ -70,8 +69,7 @@ ENTRY(jlong, address)(JNIEnv *env, jclass cls, jobject buffer)
     return buffer ? (jlong)(uintptr_t)(*env)->GetDirectBufferAddress(env, buffer) : 0;
 }
 
-/* utf_copy gives a malloced copy of a Java string, NULL for null or without memory. */
-static char *utf_copy(JNIEnv *env, jstring s)
+char *gk_jni_utf(JNIEnv *env, jstring s)
 {
     if (!s)
         return NULL;
@@ -84,14 +82,14 @@ static char *utf_copy(JNIEnv *env, jstring s)
 }
 
 ENTRY(jstring, codecNew)(JNIEnv *env, jclass cls, jstring keyring, jlong cache, jlong max_request, jlong max_stored, jboolean fails,
-    jstring prefixes, jstring refuse, jlongArray out)
+    jstring prefixes, jstring refuse, jboolean agreement, jlongArray out)
 {
     (void)cls;
     char why[512] = "", text[600];
     gk_keyring *kr = NULL;
     gk_codec *codec = NULL;
-    char *path = utf_copy(env, keyring), *prefix_text = utf_copy(env, prefixes), *refuse_text = utf_copy(env, refuse);
-    gk_options o = {(size_t)cache, (size_t)max_request, (size_t)max_stored, fails, prefix_text, refuse_text};
+    char *path = gk_jni_utf(env, keyring), *prefix_text = gk_jni_utf(env, prefixes), *refuse_text = gk_jni_utf(env, refuse);
+    gk_options o = {(size_t)cache, (size_t)max_request, (size_t)max_stored, fails, prefix_text, refuse_text, agreement};
     gk_err e = path ? gk_keyring_load(&kr, path, why, sizeof why) : GK_ERR_NOMEM;
     bool may_come = e == GK_ERR_NOTFOUND || e == GK_ERR_IO;
     if (e == GK_OK && (e = gk_codec_new(&codec, kr, &o)) != GK_OK)
@@ -164,6 +162,14 @@ ENTRY(void, sessionFree)(JNIEnv *env, jclass cls, jlong session)
     gk_session_free((gk_session *)(uintptr_t)session);
 }
 
+ENTRY(void, sessionTrust)(JNIEnv *env, jclass cls, jlong session)
+{
+    (void)env;
+    (void)cls;
+    if (session != 0)
+        gk_session_trust((gk_session *)(uintptr_t)session);
+}
+
 static bool bad_buffers(jlong a, jlong b, jlong in, jint in_n, jlong out, jint out_n)
 {
     return a == 0 || b == 0 || in == 0 || out == 0 || in_n < 0 || out_n < 0;
@@ -204,8 +210,7 @@ ENTRY(jlong, reply)(JNIEnv *env, jclass cls, jlong session, jlong worker, jlong 
     return e == GK_ERR_SPACE && w.len <= INT32_MAX ? -(jlong)w.len : GK_JNI_FAILED;
 }
 
-/* array_copy gives a malloced copy of a Java array (one byte at least); NULL for null or without memory. */
-static uint8_t *array_copy(JNIEnv *env, jbyteArray a, size_t *n)
+uint8_t *gk_jni_bytes(JNIEnv *env, jbyteArray a, size_t *n)
 {
     *n = 0;
     if (!a)
@@ -217,6 +222,14 @@ static uint8_t *array_copy(JNIEnv *env, jbyteArray a, size_t *n)
     (*env)->GetByteArrayRegion(env, a, 0, length, (jbyte *)p);
     *n = (size_t)length;
     return p;
+}
+
+jbyteArray gk_jni_array(JNIEnv *env, const uint8_t *p, size_t n)
+{
+    jbyteArray a = (*env)->NewByteArray(env, (jsize)n);
+    if (a)
+        (*env)->SetByteArrayRegion(env, a, 0, (jsize)n, (const jbyte *)p);
+    return a;
 }
 
 /* resolve_into makes u32 path length | path | payload in a malloced buffer. */
@@ -244,7 +257,7 @@ ENTRY(jbyteArray, resolve)(JNIEnv *env, jclass cls, jlong worker, jbyteArray pat
 {
     (void)cls;
     size_t path_n, data_n, out_n = 0;
-    uint8_t *p = array_copy(env, path, &path_n), *d = array_copy(env, payload, &data_n), *out = NULL;
+    uint8_t *p = gk_jni_bytes(env, path, &path_n), *d = gk_jni_bytes(env, payload, &data_n), *out = NULL;
     gk_worker *w = (gk_worker *)(uintptr_t)worker;
     gk_err e = GK_ERR_ARG;
     if (w && p && d)
@@ -253,9 +266,7 @@ ENTRY(jbyteArray, resolve)(JNIEnv *env, jclass cls, jlong worker, jbyteArray pat
         gk_worker_count(w, GK_COUNT_FOREIGN_WRITES);
     free(p);
     free(d);
-    jbyteArray result = e == GK_OK ? (*env)->NewByteArray(env, (jsize)out_n) : NULL;
-    if (result)
-        (*env)->SetByteArrayRegion(env, result, 0, (jsize)out_n, (const jbyte *)out);
+    jbyteArray result = e == GK_OK ? gk_jni_array(env, out, out_n) : NULL;
     free(out);
     return result;
 }
@@ -264,7 +275,7 @@ ENTRY(jboolean, verify)(JNIEnv *env, jclass cls, jlong worker, jbyteArray path, 
 {
     (void)cls;
     size_t path_n, data_n;
-    uint8_t *p = array_copy(env, path, &path_n), *d = array_copy(env, payload, &data_n);
+    uint8_t *p = gk_jni_bytes(env, path, &path_n), *d = gk_jni_bytes(env, payload, &data_n);
     gk_worker *w = (gk_worker *)(uintptr_t)worker;
     bool ours = w && p && gk_write_verify(w, (gk_bytes){p, path_n}, (gk_blob){{d, data_n}, d == NULL}) == GK_OK;
     if (w && !ours)
@@ -295,7 +306,7 @@ ENTRY(jlong, byteHardLimit)(JNIEnv *env, jclass cls, jlong worker, jbyteArray pa
 {
     (void)cls;
     size_t path_n, stored_n;
-    uint8_t *p = array_copy(env, path, &path_n), *s = array_copy(env, stored, &stored_n);
+    uint8_t *p = gk_jni_bytes(env, path, &path_n), *s = gk_jni_bytes(env, stored, &stored_n);
     jlong limit = UNREADABLE;
     if (worker != 0 && p && s)
         limit = byte_hard_limit((gk_worker *)(uintptr_t)worker, (gk_bytes){p, path_n}, (gk_bytes){s, stored_n});
@@ -324,7 +335,7 @@ ENTRY(jint, judgeChild)(JNIEnv *env, jclass cls, jlong worker, jbyteArray name)
 {
     (void)cls;
     size_t n;
-    uint8_t *p = array_copy(env, name, &n);
+    uint8_t *p = gk_jni_bytes(env, name, &n);
     jint judgement = worker != 0 && p ? judge((gk_worker *)(uintptr_t)worker, (gk_bytes){p, n}) : 0;
     free(p);
     return judgement;

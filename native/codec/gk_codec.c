@@ -44,10 +44,12 @@ gk_err gk_codec_new(gk_codec **out, gk_keyring *kr, const gk_options *o)
     if (!c)
         return GK_ERR_NOMEM;
     (void)pthread_mutex_init(&c->lock, NULL); /* a default mutex can't fail */
+    (void)pthread_mutex_init(&c->servers_lock, NULL);
     c->keyring = gk_keyring_ref(kr);
     c->max_request = o->max_request;
     c->max_stored = o->max_stored;
     c->undecryptable_fails = o->undecryptable_fails;
+    c->agreement = o->agreement;
     if ((e = parse_prefixes(c, o->plaintext_prefixes)) != GK_OK || (e = parse_refused(c, o->refuse_opcodes)) != GK_OK)
         goto out;
     if ((e = gk_random_new(&rnd)) != GK_OK || (e = gk_random_fill(rnd, seed, sizeof seed)) != GK_OK)
@@ -73,7 +75,10 @@ void gk_codec_free(gk_codec *c)
     gk_cache_free(c->paths);
     gk_cache_free(c->names);
     gk_keyring_free(c->keyring);
+    gk_secrets_free(c->secrets);
     free(c->prefix_text);
+    gk_agreement_free(c->servers);
+    pthread_mutex_destroy(&c->servers_lock);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }

@@ -10,6 +10,7 @@
 #include "../crypto/gk_siv.h"
 #include "../crypto/gk_xaes.h"
 #include "../keyring/gk_keyring.h"
+#include "../group/gk_agreement.h"
 #include "../wire/gk_opcode.h"
 #include "gk_cache.h"
 
@@ -22,6 +23,7 @@ typedef struct gk_options {
     bool undecryptable_fails;      /* groupkeeper.undecryptable-child=fail */
     const char *plaintext_prefixes; /* comma separated absolute paths, or NULL */
     const char *refuse_opcodes;    /* comma separated numbers, or NULL */
+    bool agreement;                /* groupkeeper.agreement=on: key nodes can be read */
 } gk_options;
 
 typedef enum gk_counter {
@@ -33,6 +35,9 @@ typedef enum gk_counter {
     GK_COUNT_CACHE_MISSES,
     GK_COUNT_FOREIGN_WRITES,   /* the leader refused a write that wasn't made under this keyring */
     GK_COUNT_STOLEN_SESSIONS,  /* reconnects with a wrong password */
+    GK_COUNT_DERIVATIONS,      /* view keys that were derived, each by one HMAC, and given to a member */
+    GK_COUNT_KEYS_REFUSED,     /* reads of key nodes by others than members */
+    GK_COUNT_KEYS_LATER,       /* reads of key nodes without the servers' secret at hand: answered with a retryable error */
     GK_COUNTERS
 } gk_counter;
 
@@ -44,7 +49,14 @@ struct gk_codec {
     gk_cache *paths; /* client's path -> gk_node | stored path */
     gk_cache *names; /* parent's tag | stored component -> tag | client's component */
     size_t max_request, max_stored;
-    bool undecryptable_fails;
+    bool undecryptable_fails, agreement;
+    _Atomic int64_t own_czxid;   /* of /zookeeper/groupkeeper; 0 while it isn't there */
+    _Atomic int64_t own_before;  /* pzxid that /zookeeper had before it */
+    _Atomic int32_t own_nodes;   /* how many own nodes there are */
+    pthread_mutex_t servers_lock; /* of the next three (gk_servers.h) */
+    gk_agreement *servers;        /* the servers' agreement; NULL before it started */
+    uint64_t server_id;
+    gk_secrets *secrets;          /* what key reads derive from; NULL while this server doesn't serve */
     gk_bytes prefixes[GK_MAX_PREFIXES];
     size_t n_prefixes;
     char *prefix_text; /* what prefixes points into */

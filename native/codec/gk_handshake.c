@@ -79,3 +79,11 @@ gk_err gk_handshake_reply(gk_worker *w, gk_writer *out, gk_bytes body)
     gk_writer_put(out, r.p, r.n);
     return GK_OK;
 }
+
+uint64_t gk_handshake_session(gk_bytes body)
+{
+    gk_reader r = gk_reader_of(body.p, body.n);
+    gk_bytes head;
+    uint64_t session_id;
+    return gk_reader_take(&r, &head, 8) == GK_OK && gk_reader_u64(&r, &session_id) == GK_OK ? session_id : 0;
+}

@@ -12,5 +12,7 @@
 gk_err gk_handshake_request(gk_worker *w, gk_writer *out, gk_bytes body) GK_MUST_CHECK;
 /* gk_handshake_reply writes the body of a ConnectResponse for the client. */
 gk_err gk_handshake_reply(gk_worker *w, gk_writer *out, gk_bytes body) GK_MUST_CHECK;
+/* gk_handshake_session: the session id in the body of a ConnectResponse; 0 when it is none. */
+uint64_t gk_handshake_session(gk_bytes body);
 
 #endif

@@ -2,15 +2,12 @@
 
 #include <string.h>
 
+#include "gk_kind.h"
 #include "gk_name.h"
+#include "gk_own.h"
 
 #define CACHED_PATH_MAX 2048 /* longer paths aren't cached */
 #define ANCESTORS_TRIED 16   /* how far up a cached ancestor is looked for */
-
-static bool bytes_are(gk_bytes b, const char *s)
-{
-    return b.n == strlen(s) && memcmp(b.p, s, b.n) == 0;
-}
 
 void gk_node_root(const gk_codec *c, gk_node *out)
 {
@@ -23,76 +20,13 @@ void gk_node_root(const gk_codec *c, gk_node *out)
 
 bool gk_node_encrypted(const gk_node *n)
 {
-    return n->kind == GK_KIND_NORMAL || n->kind == GK_KIND_ROOT || n->kind == GK_KIND_SYSTEM || n->kind == GK_KIND_QUOTA_ROOT;
+    return n->kind == GK_KIND_NORMAL || n->kind == GK_KIND_ROOT || n->kind == GK_KIND_SYSTEM || n->kind == GK_KIND_QUOTA_ROOT ||
+        n->kind == GK_KIND_OWN;
 }
 
 bool gk_node_starts_empty(const gk_node *n)
 {
     return n->kind == GK_KIND_ROOT || n->kind == GK_KIND_SYSTEM || n->kind == GK_KIND_QUOTA_ROOT;
-}
-
-/* prefix_component gives component number depth (from 0) of a plaintext prefix, and whether it is the last one. */
-static bool prefix_component(gk_bytes prefix, size_t depth, gk_bytes *out, bool *last)
-{
-    size_t at = 1;
-    for (;; depth--) {
-        size_t end = at;
-        while (end < prefix.n && prefix.p[end] != '/')
-            end++;
-        if (depth == 0) {
-            *out = (gk_bytes){prefix.p + at, end - at};
-            *last = end == prefix.n;
-            return true;
-        }
-        if (end == prefix.n)
-            return false;
-        at = end + 1;
-    }
-}
-
-/* follow_prefixes: which plaintext prefixes go through the child called name; *inside is set when one ends there. */
-static uint64_t follow_prefixes(const gk_codec *c, const gk_node *n, gk_bytes name, bool *inside)
-{
-    uint64_t through = 0;
-    for (size_t i = 0; i < c->n_prefixes; i++) {
-        gk_bytes part;
-        bool last = false;
-        if (!(n->prefixes >> i & 1) || !prefix_component(c->prefixes[i], n->depth, &part, &last))
-            continue;
-        if (part.n != name.n || memcmp(part.p, name.p, name.n) != 0)
-            continue;
-        if (last)
-            *inside = true;
-        else
-            through |= 1ULL << i;
-    }
-    return through;
-}
-
-/* child_kind: the kind of the child called name, and whether that name is stored as it is. */
-static gk_kind child_kind(const gk_codec *c, const gk_node *n, gk_bytes name, bool *plain, uint64_t *prefixes)
-{
-    bool inside = false;
-    *prefixes = 0;
-    *plain = true;
-    if (n->kind == GK_KIND_PLAIN)
-        return GK_KIND_PLAIN;
-    if (n->kind == GK_KIND_ROOT && bytes_are(name, "zookeeper"))
-        return GK_KIND_SYSTEM;
-    if (n->kind == GK_KIND_SYSTEM && bytes_are(name, "quota"))
-        return GK_KIND_QUOTA_ROOT;
-    if (n->kind == GK_KIND_SYSTEM && bytes_are(name, "config"))
-        return GK_KIND_CONFIG;
-    if (n->quota && bytes_are(name, "zookeeper_limits"))
-        return GK_KIND_LIMITS;
-    if (n->quota && bytes_are(name, "zookeeper_stats"))
-        return GK_KIND_STATS;
-    if (n->prefixes != 0)
-        *prefixes = follow_prefixes(c, n, name, &inside);
-    if (inside)
-        return GK_KIND_PLAIN;
-    *plain = *prefixes != 0;
-    return GK_KIND_NORMAL;
 }
 
 static void node_become(gk_node *n, gk_kind kind, uint64_t prefixes, const uint8_t tag[GK_SIV_TAG])
@@ -126,7 +60,7 @@ gk_err gk_child_encrypt(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes na
     static const uint8_t no_tag[GK_SIV_TAG];
     bool plain;
     uint64_t prefixes;
-    gk_kind kind = child_kind(w->codec, node, name, &plain, &prefixes);
+    gk_kind kind = gk_kind_of_child(w->codec, node, name, &plain, &prefixes);
     if (kind == GK_KIND_PLAIN) {
         gk_writer_put(out, name.p, name.n);
         node_become(node, kind, 0, no_tag);
@@ -322,7 +256,7 @@ static bool known_token(gk_worker *w, gk_writer *out, gk_node *child, const gk_n
     gk_bytes name = {value + GK_SIV_TAG, n - GK_SIV_TAG};
     bool plain;
     uint64_t prefixes;
-    gk_kind kind = child_kind(w->codec, node, name, &plain, &prefixes);
+    gk_kind kind = gk_kind_of_child(w->codec, node, name, &plain, &prefixes);
     if (plain) /* /zookeeper/quota and / have one tag, and not the same plain names */
         return false;
     if (child) {
@@ -333,13 +267,30 @@ static bool known_token(gk_worker *w, gk_writer *out, gk_node *child, const gk_n
     return true;
 }
 
+/* own_child: the names of the servers' own nodes are stored as they are. */
+static gk_err own_child(gk_worker *w, gk_writer *out, gk_node *child, const gk_node *node, gk_bytes token)
+{
+    uint8_t *sealed;
+    gk_err e = gk_name_classify(token) == GK_NAME_VALID ? seal_component(w, &sealed, node, token) : GK_ERR_AUTH;
+    if (e != GK_OK)
+        return e;
+    gk_writer_put(out, token.p, token.n);
+    if (child) {
+        *child = *node;
+        node_become(child, GK_KIND_OWN, 0, sealed);
+    }
+    return GK_OK;
+}
+
 gk_err gk_child_decrypt(gk_worker *w, gk_writer *out, gk_node *child, const gk_node *node, gk_bytes token)
 {
     bool plain;
     uint64_t prefixes;
     if (token.n == 0)
         return GK_ERR_AUTH;
-    gk_kind kind = child_kind(w->codec, node, token, &plain, &prefixes);
+    if (gk_own_is_child(node, token))
+        return own_child(w, out, child, node, token);
+    gk_kind kind = gk_kind_of_child(w->codec, node, token, &plain, &prefixes);
     if (plain) { /* a name that is stored as it is; gk_child_encrypt finds its node */
         gk_node copy = *node;
         gk_err e = gk_child_encrypt(w, out, &copy, token);
@@ -354,7 +305,7 @@ gk_err gk_child_decrypt(gk_worker *w, gk_writer *out, gk_node *child, const gk_n
     gk_err e = open_token(w, &name, tag, node, token);
     if (e != GK_OK)
         return e;
-    kind = child_kind(w->codec, node, name, &plain, &prefixes);
+    kind = gk_kind_of_child(w->codec, node, name, &plain, &prefixes);
     if (plain) /* a sealed form of a name that must be plain is nobody's */
         return GK_ERR_AUTH;
     gk_cache_put(w->codec->names, (gk_bytes){node->child_tag, GK_SIV_TAG}, token, (gk_bytes){tag, GK_SIV_TAG}, name);

@@ -19,7 +19,8 @@ typedef enum gk_kind {
     GK_KIND_LIMITS,     /* a zookeeper_limits below /zookeeper/quota */
     GK_KIND_STATS,      /* a zookeeper_stats below /zookeeper/quota, written by the servers, too */
     GK_KIND_PLAIN,      /* at or under a plaintext prefix */
-    GK_KIND_BAD         /* no node can have this path */
+    GK_KIND_BAD,        /* no node can have this path */
+    GK_KIND_OWN         /* the servers' own: /zookeeper/groupkeeper and below, as stored (gk_own.h); no client's path is stored so */
 } gk_kind;
 
 /* gk_node: what a path says about the node at its end. A value; compare nothing but what you need. */

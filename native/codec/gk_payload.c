@@ -4,12 +4,14 @@
 
 #include "gk_limits.h"
 
-/* The binding of a stored payload: its node's name tag, and one byte more below /zookeeper/quota, where names repeat those of the tree. */
+/* The binding of a stored payload: its node's name tag, and one byte more where names repeat those of the clients' tree: below /zookeeper/quota,
+ * and for the servers' own nodes. */
 static gk_bytes binding_of(uint8_t buf[GK_SIV_TAG + 1], const gk_node *node)
 {
+    bool own = node->kind == GK_KIND_OWN;
     memcpy(buf, node->tag, GK_SIV_TAG);
-    buf[GK_SIV_TAG] = 1;
-    return (gk_bytes){buf, node->quota ? GK_SIV_TAG + 1 : GK_SIV_TAG};
+    buf[GK_SIV_TAG] = own ? 2 : 1;
+    return (gk_bytes){buf, node->quota || own ? GK_SIV_TAG + 1 : GK_SIV_TAG};
 }
 
 static gk_err seal(gk_worker *w, gk_writer *out, gk_bytes binding, uint8_t flags, gk_blob data)

@@ -3,7 +3,9 @@
 
 #include "../wire/gk_jute.h"
 #include "gk_handshake.h"
+#include "gk_keyread.h"
 #include "gk_limits.h"
+#include "gk_own.h"
 #include "gk_payload.h"
 #include "gk_session_internal.h"
 
@@ -14,7 +16,7 @@
 #define RESULT_ERROR (-1) /* the type of a multi's failed part */
 
 /* write_stat copies a Stat; dataLength becomes the plaintext's: known (>= 0), or computed from the stored length. */
-static gk_err write_stat(gk_writer *out, gk_reader *r, const gk_node *node, int64_t known)
+static gk_err write_stat(gk_worker *w, gk_writer *out, gk_reader *r, const gk_node *node, int64_t known)
 {
     gk_bytes before, after;
     int32_t stored;
@@ -28,6 +30,8 @@ static gk_err write_stat(gk_writer *out, gk_reader *r, const gk_node *node, int6
     gk_writer_put(out, before.p, before.n);
     gk_jute_put_i32(out, known >= 0 ? (int32_t)known : gk_payload_plain_length(node, stored));
     gk_writer_put(out, after.p, after.n);
+    if (node->kind == GK_KIND_SYSTEM && out->err == GK_OK)
+        gk_own_hide(w->codec, out->p + out->len - GK_STAT_SIZE);
     return GK_OK;
 }
 
@@ -93,6 +97,8 @@ static gk_err write_children(gk_worker *w, gk_writer *out, gk_reader *r, const g
         gk_blob name;
         if ((e = gk_jute_blob(r, &name)) != GK_OK)
             return e;
+        if (gk_own_is_child(node, name.b)) /* not for clients to see */
+            continue;
         gk_writer before = *out; /* its error, too: what is left out needs no space */
         size_t at = gk_jute_open_string(out);
         e = gk_child_decrypt(w, out, NULL, node, name.b);
@@ -142,6 +148,17 @@ static gk_err write_ephemerals(gk_worker *w, gk_writer *out, gk_reader *r, const
     return GK_OK;
 }
 
+/* write_number: the number of all nodes below / or /zookeeper is that without the servers' own. */
+static gk_err write_number(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p, const gk_node *node)
+{
+    int32_t v;
+    gk_err e = gk_jute_i32(r, &v);
+    bool all = p->op && p->op->type == GK_OP_GET_ALL_CHILDREN_NUMBER && (node->kind == GK_KIND_ROOT || node->kind == GK_KIND_SYSTEM);
+    if (e == GK_OK)
+        gk_jute_put_i32(out, all ? v - atomic_load(&w->codec->own_nodes) : v);
+    return e;
+}
+
 static gk_err write_fields(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p, const char *spec, const gk_node *node)
 {
     int64_t length = p->length;
@@ -153,7 +170,7 @@ static gk_err write_fields(gk_worker *w, gk_writer *out, gk_reader *r, const gk_
     for (; *spec && e == GK_OK; spec++) {
         switch (*spec) {
         case 's':
-            e = write_stat(out, r, &found, length);
+            e = write_stat(w, out, r, &found, length);
             break;
         case 'p':
             e = write_path(w, out, r, &found);
@@ -180,8 +197,7 @@ static gk_err write_fields(gk_worker *w, gk_writer *out, gk_reader *r, const gk_
                 gk_jute_put_blob(out, blob);
             break;
         case 'i':
-            if ((e = gk_reader_take(r, &raw, 4)) == GK_OK)
-                gk_writer_put(out, raw.p, raw.n);
+            e = write_number(w, out, r, p, node);
             break;
         case '*':
             if ((e = gk_reader_take(r, &raw, r->n)) == GK_OK)
@@ -255,7 +271,8 @@ static gk_err write_multi(gk_worker *w, gk_writer *out, gk_reader *r, const gk_p
     }
 }
 
-static gk_err write_event(gk_worker *w, gk_writer *out, gk_bytes header, gk_reader *r)
+/* write_event sets *hidden for an own node's event that isn't for this client: nothing may be sent then. */
+static gk_err write_event(const gk_session *s, gk_worker *w, gk_writer *out, gk_bytes header, gk_reader *r, bool *hidden)
 {
     gk_bytes type_and_state;
     gk_node node;
@@ -264,7 +281,11 @@ static gk_err write_event(gk_worker *w, gk_writer *out, gk_bytes header, gk_read
     if (e != GK_OK)
         return e;
     gk_writer_put(out, type_and_state.p, type_and_state.n);
-    return write_path(w, out, r, &node);
+    gk_reader path = *r;
+    gk_blob stored;
+    if ((e = write_path(w, out, r, &node)) == GK_OK && (e = gk_jute_blob(&path, &stored)) == GK_OK && !stored.null && node.kind == GK_KIND_OWN)
+        *hidden = !(s->asked_current && gk_own_is_current(stored.b));
+    return e;
 }
 
 /* write_reply: header with the client's xid, and the record. */
@@ -305,10 +326,11 @@ static gk_err answer(gk_session *s, gk_worker *w, gk_writer *out, int32_t xid, u
     gk_pending p;
     if (!gk_session_take(s, xid, &p))
         return GK_ERR_STATE;
-    return done(s, out, &p, write_reply(w, out, &p, zxid, err, r));
+    gk_err e = p.front == GK_FRONT_NONE ? write_reply(w, out, &p, zxid, err, r) : gk_keyread_reply(s, w, out, &p, zxid, err, r);
+    return done(s, out, &p, e);
 }
 
-static gk_err reply_body(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes body, bool *dropped)
+static gk_err reply_body(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes body, bool *dropped, bool *hidden)
 {
     gk_reader r = gk_reader_of(body.p, body.n);
     gk_bytes header = {body.p, GK_REPLY_HEADER_SIZE};
@@ -325,11 +347,12 @@ static gk_err reply_body(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes b
         gk_pending p;
         if (!gk_session_take_created(s, &p))
             return GK_ERR_STATE;
+        s->id = gk_handshake_session(body);
         return done(s, out, &p, gk_handshake_reply(w, out, body));
     }
     if (xid != XID_EVENT)
         return answer(s, w, out, xid, zxid, err, &r);
-    e = write_event(w, out, header, &r);
+    e = write_event(s, w, out, header, &r, hidden);
     *dropped = e == GK_ERR_AUTH;
     return *dropped ? GK_OK : e;
 }
@@ -338,16 +361,18 @@ gk_err gk_session_reply(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes fr
 {
     gk_reader r = gk_reader_of(frame.p, frame.n);
     int32_t n;
-    bool dropped = false;
+    bool dropped = false, hidden = false;
     gk_writer before = *out;
     size_t at = gk_jute_open_string(out);
     gk_err e = gk_jute_i32(&r, &n);
     if (e == GK_OK && (n < 0 || (size_t)n != r.n))
         e = GK_ERR_MALFORMED;
+    gk_bytes body = {r.p, r.n};
     if (e == GK_OK)
-        e = s->replies == GK_PHASE_HANDSHAKE ? gk_handshake_reply(w, out, (gk_bytes){r.p, r.n}) : reply_body(s, w, out, (gk_bytes){r.p, r.n}, &dropped);
-    if (dropped) {
-        gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
+        e = s->replies == GK_PHASE_HANDSHAKE ? gk_handshake_reply(w, out, body) : reply_body(s, w, out, body, &dropped, &hidden);
+    if (dropped || hidden) {
+        if (dropped)
+            gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
         *out = before;
         return GK_OK;
     }
@@ -355,6 +380,8 @@ gk_err gk_session_reply(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes fr
     if (e == GK_OK)
         e = out->err;
     if (e == GK_OK) {
+        if (s->replies == GK_PHASE_HANDSHAKE)
+            s->id = gk_handshake_session(body);
         s->replies = GK_PHASE_OPEN;
         gk_worker_count(w, GK_COUNT_REPLIES);
     }

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "../wire/gk_jute.h"
+#include "gk_keyread.h"
 #include "gk_limits.h"
 #include "gk_name.h"
+#include "gk_own.h"
 #include "gk_payload.h"
 #include "gk_sequence.h"
 #include "gk_session_internal.h"
@@ -102,6 +104,15 @@ static bool limits_of_root(const record *rec, const gk_node *node)
     return node->kind == GK_KIND_LIMITS && node->depth == 3 && gk_opcode_creates(rec->op->type);
 }
 
+/* encrypt: of own nodes one is for clients to read and watch. */
+static gk_err encrypt(gk_worker *w, gk_writer *out, const gk_opcode *op, gk_node *node, gk_bytes path)
+{
+    if (!w->codec->agreement || op->write || op->type == GK_OP_CHECK || !gk_own_is_current(path))
+        return gk_path_encrypt(w, out, node, path);
+    gk_writer_put(out, path.p, path.n);
+    return gk_own_node(w, node, path);
+}
+
 /* write_path writes field P. *component (sequential creates) is the marker component, a view of out's memory. */
 static gk_err write_path(gk_worker *w, gk_writer *out, const record *rec, gk_node *node, gk_bytes *component)
 {
@@ -113,7 +124,7 @@ static gk_err write_path(gk_worker *w, gk_writer *out, const record *rec, gk_nod
         return GK_OK;
     }
     size_t at = gk_jute_open_string(out);
-    gk_err e = is_sequential(rec) ? gk_sequence_mark(w, out, node, component, path->b) : gk_path_encrypt(w, out, node, path->b);
+    gk_err e = is_sequential(rec) ? gk_sequence_mark(w, out, node, component, path->b) : encrypt(w, out, rec->op, node, path->b);
     if (e == GK_OK && (stats_refused(rec, node) || limits_of_root(rec, node))) {
         gk_writer_u8(out, GK_MARK_BAD);
         node->kind = GK_KIND_BAD;
@@ -152,12 +163,13 @@ static gk_err write_payload(gk_worker *w, gk_writer *out, const gk_node *node, g
     return e;
 }
 
-static gk_err write_paths(gk_worker *w, gk_writer *out, gk_bytes raw)
+/* write_paths: *node is the agreement's when it is among them. */
+static gk_err write_paths(gk_worker *w, gk_writer *out, const gk_opcode *op, gk_node *node, gk_bytes raw)
 {
     gk_reader r = gk_reader_of(raw.p, raw.n);
     int32_t count;
     uint32_t n;
-    gk_node node;
+    gk_node found;
     gk_err e = gk_jute_count(&r, &count, &n);
     gk_jute_put_i32(out, count);
     for (uint32_t i = 0; e == GK_OK && i < n; i++) {
@@ -169,8 +181,10 @@ static gk_err write_paths(gk_worker *w, gk_writer *out, gk_bytes raw)
             continue;
         }
         size_t at = gk_jute_open_string(out);
-        e = gk_path_encrypt(w, out, &node, path.b);
+        e = encrypt(w, out, op, &found, path.b);
         gk_jute_close_string(out, at);
+        if (e == GK_OK && found.kind == GK_KIND_OWN)
+            *node = found;
     }
     return e;
 }
@@ -200,7 +214,7 @@ static gk_err write_record(gk_worker *w, gk_writer *out, const record *rec, gk_n
             e = write_payload(w, out, node, component, f->blob);
             break;
         case 'V':
-            e = write_paths(w, out, f->raw);
+            e = write_paths(w, out, rec->op, node, f->raw);
             break;
         case 'E': /* stock compares prefixes as strings: ask for all, filter the reply */
             gk_jute_put_blob(out, (gk_blob){{(const uint8_t *)"/", 1}, f->blob.null});
@@ -361,6 +375,8 @@ gk_err gk_request_rewrite(gk_session *s, gk_worker *w, gk_writer *out, gk_pendin
         write_header(out, p->server_xid, p->op->write || e == GK_ERR_STATE ? GK_OP_GET_DATA : type);
         return GK_OK;
     }
+    if (type == GK_OP_GET_DATA && !rec.f[0].blob.null && gk_keyread_concerns(s->codec, rec.f[0].blob.b))
+        return gk_keyread_request(s, w, out, p, rec.f[0].blob.b, rec.f[1].raw.p[0] != 0);
     write_header(out, p->server_xid, type);
     if (multi)
         return write_multi(w, out, p, rest);
@@ -369,6 +385,8 @@ gk_err gk_request_rewrite(gk_session *s, gk_worker *w, gk_writer *out, gk_pendin
     size_t type_at = out->len - 4;
     if ((e = write_record(w, out, &rec, &p->node)) != GK_OK)
         return e;
+    if (p->node.kind == GK_KIND_OWN)
+        s->asked_current = true;
     if (p->node.kind == GK_KIND_STATS)
         need_length(out, p, &rec, type_at);
     return GK_OK;

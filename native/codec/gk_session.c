@@ -105,6 +105,11 @@ gk_err gk_session_unread(gk_session *s, const gk_pending *p)
     return GK_OK;
 }
 
+void gk_session_trust(gk_session *s)
+{
+    s->may_read_keys = true;
+}
+
 size_t gk_session_pending(const gk_session *s)
 {
     return s->n;

@@ -5,6 +5,9 @@
 #include "gk_path.h"
 #include "gk_session.h"
 
+/* What stands behind a reply that isn't the server's own (gk_keyread.h). */
+typedef enum gk_front { GK_FRONT_NONE, GK_FRONT_KEY, GK_FRONT_STATUS, GK_FRONT_REFUSED } gk_front;
+
 /* gk_pending: a request without a reply as yet. */
 typedef struct gk_pending {
     int32_t client_xid, server_xid;
@@ -15,6 +18,8 @@ typedef struct gk_pending {
     uint32_t n_parts;
     uint8_t *prefix;     /* getEphemerals: the prefix asked for; owned */
     size_t prefix_n;
+    uint8_t front;       /* gk_front */
+    int32_t refusal;     /* GK_FRONT_REFUSED: the error that the client gets */
 } gk_pending;
 
 typedef enum gk_phase { GK_PHASE_HANDSHAKE, GK_PHASE_OPEN, GK_PHASE_CLOSED } gk_phase;
@@ -23,6 +28,9 @@ struct gk_session {
     gk_codec *codec;
     gk_phase requests, replies;
     int32_t next_xid;    /* the next server_xid of our own */
+    uint64_t id;         /* ZooKeeper's session id, from the handshake's reply */
+    bool may_read_keys;  /* the connection's TLS and identity do for reading groups' keys */
+    bool asked_current;  /* the client has asked for the agreement node, so its events are for it */
     gk_pending *ring;    /* head..head+n, capacity a power of two */
     size_t cap, head, n;
 };

@@ -6,11 +6,13 @@ import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import io.netty.handler.ssl.SslHandler;
+import io.netty.util.AttributeKey;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.FastThreadLocal;
 import io.netty.util.internal.PlatformDependent;
 import java.io.IOException;
 import java.util.concurrent.atomic.AtomicLong;
+import javax.net.ssl.SSLSession;
 import org.apache.zookeeper.server.command.FourLetterCommands;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,6 +39,8 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
     private static final AtomicLong HELD = new AtomicLong();
     private static final long HELD_MAX = PlatformDependent.maxDirectMemory() / 2;
     private static final int REPLY_ROOM = 64;
+    /** Where NettyServerCnxnFactory keeps a channel's connection. */
+    private static final AttributeKey<NettyServerCnxn> CNXN = AttributeKey.valueOf("NettyServerCnxn");
     private static final int SCRATCH_SIZE = 64 << 10;
 
     /** Where a reply's parts are put side by side. */
@@ -57,6 +61,7 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
     private Mode mode = Mode.START;
     private long session;
     private ByteBuf half; // the start of a frame whose end isn't here
+    private boolean mayAskForKeys; // still worth a look whether this client has the TLS and the identity for groups' keys
 
     GroupkeeperCodecHandler(GroupkeeperRuntime runtime, ServerCnxnFactory factory) {
         this.runtime = runtime;
@@ -164,6 +169,25 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
             return;
         }
         mode = Mode.FRAMES;
+        mayAskForKeys = runtime.config.agreement && (runtime.config.requireTls.equals("off") || forwardSecret(ctx.pipeline().get(SslHandler.class)));
+    }
+
+    /** TLS 1.3, or TLS 1.2 with ECDHE: what is recorded today isn't opened by a private key that leaks later. */
+    private static boolean forwardSecret(SslHandler tls) {
+        if (tls == null) {
+            return false;
+        }
+        SSLSession s = tls.engine().getSession();
+        return s.getProtocol().equals("TLSv1.3") || (s.getProtocol().equals("TLSv1.2") && s.getCipherSuite().startsWith("TLS_ECDHE_"));
+    }
+
+    /** An identity comes with the certificate, or by SASL at any time; it stays. */
+    private void lookForIdentity(ChannelHandlerContext ctx) {
+        ServerCnxn cnxn = ctx.channel().attr(CNXN).get();
+        if (cnxn != null && SequencePrepRequestProcessor.identified(cnxn.getAuthInfo())) {
+            GroupkeeperNative.sessionTrust(session);
+            mayAskForKeys = false;
+        }
     }
 
     /** Whether this server, as it is, must not take this client's connection; then it is closed. */
@@ -189,6 +213,9 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
     private void forward(ChannelHandlerContext ctx, ByteBuf from) throws IOException {
         if (!runtime.keyringFits(factory.getZooKeeperServer()) && refused(ctx)) {
             return;
+        }
+        if (mayAskForKeys) {
+            lookForIdentity(ctx);
         }
         int room = from.readableBytes() * 2 + 512;
         while (from.isReadable() && mode == Mode.FRAMES) {

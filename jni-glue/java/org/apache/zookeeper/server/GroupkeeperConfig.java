@@ -15,20 +15,24 @@ final class GroupkeeperConfig {
     private static final String FROM_FILE = "zookeeper." + PREFIX;
     private static final List<String> KNOWN = Arrays.asList("keyring", "native", "plaintext-prefixes", "undecryptable-child", "insecure-quorum",
         "require-tls", "path-cache-bytes", "lock-memory", "keyring.wait", "refuse-opcodes", "allow-untested", "flush-consolidation", "agreement",
-        "agreement.max-age", "agreement.max-derivations");
+        "agreement.max-age", "agreement.max-derivations", "agreement.identity");
 
     final String keyring = get("keyring", null);
     final String nativeLibrary = get("native", null);
     final String plaintextPrefixes = get("plaintext-prefixes", null);
     final String refuseOpcodes = get("refuse-opcodes", null);
     final boolean undecryptableFails = choice("undecryptable-child", "omit", "fail").equals("fail");
-    final String requireTls = choice("require-tls", "off", "all", "keys");
+    final String requireTls = choice("require-tls", "keys", "all", "off");
     final String lockMemory = choice("lock-memory", "try", "require", "off");
     final boolean insecureQuorum = flag("insecure-quorum", false);
     final boolean allowUntested = flag("allow-untested", false);
     final boolean flushConsolidation = flag("flush-consolidation", true);
     final long pathCacheBytes = number("path-cache-bytes", 64L << 20);
     final long keyringWaitMs = duration("keyring.wait", "0s");
+    final boolean agreement = flag("agreement", false);
+    final long agreementMaxAgeMs = duration("agreement.max-age", "24h");
+    final long agreementMaxDerivations = number("agreement.max-derivations", 0);
+    final String agreementIdentity = get("agreement.identity", null);
 
     GroupkeeperConfig() throws IOException {
         for (String name : System.getProperties().stringPropertyNames()) {
@@ -78,7 +82,7 @@ final class GroupkeeperConfig {
         } catch (NumberFormatException e) {
             // said below
         }
-        throw new IOException("groupkeeper." + key + "=" + v + " (hint: a number of bytes)");
+        throw new IOException("groupkeeper." + key + "=" + v + " (hint: a number, 0 or more)");
     }
 
     /** 500ms, 30s, 5m, 1h; a bare number is seconds. */
@@ -118,6 +122,6 @@ final class GroupkeeperConfig {
     /** Two configurations that say the same share one codec. */
     String codecKey() {
         return keyring + "|" + plaintextPrefixes + "|" + refuseOpcodes + "|"
-            + undecryptableFails + "|" + pathCacheBytes;
+            + undecryptableFails + "|" + pathCacheBytes + "|" + agreement;
     }
 }

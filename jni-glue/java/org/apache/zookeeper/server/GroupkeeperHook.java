@@ -59,6 +59,9 @@ final class GroupkeeperHook extends MBeanRegistry {
 
     /** Called when a factory has started its server. */
     static void started(ZooKeeperServer zks) {
+        if (zks != null && zks.isRunning()) {
+            runtime.servers.serverStarted(zks);
+        }
         if (zks != null && zks.isRunning() && !ready(zks)) {
             takeOver(zks);
         }
@@ -79,6 +82,7 @@ final class GroupkeeperHook extends MBeanRegistry {
             ZooKeeperServer zks = ((ZooKeeperServerBean) bean).zks;
             serving = true;
             GroupkeeperCommitLog.watch(zks);
+            runtime.servers.serverStarted(zks);
             if (bean instanceof LeaderBean) {
                 LEADERS.add(zks); // its processors come later
             } else if (ordersWrites(zks) && !READY.contains(zks)) {

@@ -111,7 +111,7 @@ final class GroupkeeperNative {
      * @return null, or one line that says what is wrong and what to do; it starts with "wait: " when the file may still come
      */
     static native String codecNew(String keyring, long cacheBytes, long maxRequest, long maxStored, boolean undecryptableFails,
-        String plaintextPrefixes, String refuseOpcodes, long[] out);
+        String plaintextPrefixes, String refuseOpcodes, boolean agreement, long[] out);
 
     /** The keyring's fingerprint in hex. */
     static native String fingerprint(long codec);
@@ -128,6 +128,9 @@ final class GroupkeeperNative {
     static native long sessionNew(long codec);
 
     static native void sessionFree(long session);
+
+    /** gk_session_trust: the client may read groups' keys, if it is a member. */
+    static native void sessionTrust(long session);
 
     /**
      * gk_session_requests.
@@ -153,4 +156,35 @@ final class GroupkeeperNative {
 
     /** What a stored name of a child of "/" says: 1 it was made under this keyring, 0 nothing (it is plain under any), -1 it wasn't. */
     static native int judgeChild(long worker, byte[] name);
+
+    // ---- the servers' own nodes and their agreement; thread-safe, but for the worker ----
+
+    /** gk_members_is: a node stored so is a members node. */
+    static native boolean isMembers(long worker, byte[] path, byte[] stored);
+
+    /** gk_own_seen; root is the stored payload of /zookeeper/groupkeeper. */
+    static native void ownSeen(long codec, long czxid, byte[] root, int nodes);
+
+    /** gk_own_seal; null when memory or randomness is short. */
+    static native byte[] ownSeal(long worker, String path, byte[] data);
+
+    /**
+     * gk_servers_start; nothing when it runs already.
+     *
+     * @param identity a file, or null
+     * @return null, or one line that says what is wrong and what to do
+     */
+    static native String serversStart(long codec, long serverId, String identity, long maxAgeMs, long maxDerivations);
+
+    /** gk_servers_step; null when it couldn't be done. */
+    static native byte[] serversStep(long worker, byte[] snapshot);
+
+    /** gk_servers_serve. */
+    static native void serversServe(long codec, boolean on);
+
+    /** gk_servers_status. */
+    static native String serversStatus(long codec);
+
+    /** gk_servers_runs. */
+    static native long serversRuns(long codec);
 }

@@ -21,10 +21,12 @@ final class GroupkeeperRuntime {
     private static final Logger LOG = LoggerFactory.getLogger(GroupkeeperRuntime.class);
     private static final Map<String, GroupkeeperRuntime> RUNTIMES = new HashMap<>();
     private static final List<String> COUNTERS = Arrays.asList("gk_requests", "gk_replies", "gk_refused", "gk_decrypt_failures",
-        "gk_path_cache_hits", "gk_path_cache_misses", "gk_foreign_writes", "gk_wrong_session_passwords", "gk_native_ns");
+        "gk_path_cache_hits", "gk_path_cache_misses", "gk_foreign_writes", "gk_wrong_session_passwords", "gk_derivations", "gk_key_reads_refused",
+        "gk_key_reads_later", "gk_native_ns");
 
     final GroupkeeperConfig config;
     final long codec;
+    final GroupkeeperServers servers = new GroupkeeperServers(this);
     private volatile boolean keyringConfirmed;
     private static final long WARN_EVERY_NS = 10_000_000_000L;
     /** So many names that aren't ours, and none that is, prove another keyring; fewer may be what somebody planted. */
@@ -72,7 +74,7 @@ final class GroupkeeperRuntime {
         long deadline = System.nanoTime() + config.keyringWaitMs * 1_000_000;
         for (boolean said = false;; said = true) {
             String error = GroupkeeperNative.codecNew(config.keyring, config.pathCacheBytes, GroupkeeperLimits.MAX_REQUEST,
-                GroupkeeperLimits.MAX_STORED, config.undecryptableFails, config.plaintextPrefixes, config.refuseOpcodes, codec);
+                GroupkeeperLimits.MAX_STORED, config.undecryptableFails, config.plaintextPrefixes, config.refuseOpcodes, config.agreement, codec);
             if (error == null) {
                 return codec[0];
             }
@@ -178,6 +180,7 @@ final class GroupkeeperRuntime {
             int index = i;
             context.registerGauge(COUNTERS.get(i), () -> counter(index));
         }
+        context.registerGauge("gk_agreement_runs", () -> GroupkeeperNative.serversRuns(codec));
     }
 
     private long counter(int index) {

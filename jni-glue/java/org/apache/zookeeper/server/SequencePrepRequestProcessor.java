@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.apache.jute.Record;
 import org.apache.zookeeper.KeeperException;
@@ -15,8 +16,11 @@ import org.apache.zookeeper.ZooDefs.OpCode;
 import org.apache.zookeeper.common.PathUtils;
 import org.apache.zookeeper.common.StringUtils;
 import org.apache.zookeeper.common.Time;
+import org.apache.zookeeper.data.ACL;
+import org.apache.zookeeper.data.Id;
 import org.apache.zookeeper.proto.CreateRequest;
 import org.apache.zookeeper.proto.CreateTTLRequest;
+import org.apache.zookeeper.proto.SetACLRequest;
 import org.apache.zookeeper.proto.SetDataRequest;
 import org.apache.zookeeper.server.ZooKeeperServer.ChangeRecord;
 import org.apache.zookeeper.txn.TxnHeader;
@@ -36,6 +40,8 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
     private static final char PENDING = '\u0001';
     /** GK_PAYLOAD_OVERHEAD in gk_payload.h. */
     private static final int OVERHEAD = 46;
+    /** The stored length of a members node's payload, GK_MEMBERS_RECORD in gk_keyread.h. */
+    private static final int MEMBERS = 16 + OVERHEAD;
     private static final long WARN_EVERY_MS = 10_000;
 
     private final GroupkeeperRuntime runtime;
@@ -71,9 +77,16 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
         case OpCode.createContainer:
             create(type, zxid, request, new CreateRecord(record));
             break;
+        case OpCode.setACL:
+            if (belowMembers(((SetACLRequest) record).getPath())) {
+                throw new KeeperException.InvalidACLException(((SetACLRequest) record).getPath());
+            }
+            super.pRequest2Txn(type, zxid, request, record);
+            break;
         case OpCode.setData:
             SetDataRequest set = (SetDataRequest) record;
             refuseForeign(request, set.getPath(), set.getData());
+            refuseLateMembers(set);
             checkSetData(request, set);
             super.pRequest2Txn(type, zxid, request, record);
             break;
@@ -104,6 +117,14 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
             return flags == 2 || flags == 3 || flags == 6;
         }
 
+        /** A plain ephemeral, for its maker alone, whom x509 or SASL has identified. */
+        boolean joins(int type, List<Id> authInfo) {
+            List<ACL> acl = record instanceof CreateRequest ? ((CreateRequest) record).getAcl() : null;
+            return (type == OpCode.create || type == OpCode.create2) && flags == 1 && acl != null && acl.size() == 1 && acl.get(0) != null
+                && acl.get(0).getPerms() == ZooDefs.Perms.ALL && acl.get(0).getId() != null && "auth".equals(acl.get(0).getId().getScheme())
+                && identified(authInfo);
+        }
+
         boolean marked() {
             int slash = path == null ? -1 : path.lastIndexOf('/');
             return slash >= 0 && slash + 2 < path.length() && path.charAt(slash + 1) == PENDING;
@@ -127,6 +148,9 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
             last = resolve(create);
         } else {
             refuseForeign(request, create.path, create.data);
+        }
+        if (belowMembers(last.path) && !create.joins(type, request.authInfo)) {
+            throw new KeeperException.InvalidACLException(last.path);
         }
         Map<String, ChangeRecord> before = ZooKeeperServer.enforceQuota && last.path != null ? changesAround(last.path, zxid) : null;
         super.pRequest2Txn(type, zxid, request, last.record);
@@ -170,6 +194,45 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
         }
     }
 
+    // ---- groups keyed by the servers --------------------------------------------------------------------------------------------------
+
+    static boolean identified(List<Id> authInfo) {
+        for (Id id : authInfo) {
+            if (id.getScheme().equals("x509") || id.getScheme().equals("sasl")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Whether the path's parent, as it will be when this write is applied, is a members node. */
+    private boolean belowMembers(String path) {
+        int slash = path == null ? -1 : path.lastIndexOf('/');
+        return slash > 0 && isMembers(path.substring(0, slash));
+    }
+
+    private boolean isMembers(String path) {
+        byte[] data;
+        synchronized (zks.outstandingChanges) {
+            ChangeRecord change = zks.outstandingChangesForPath.get(path);
+            DataNode node = change != null ? null : zks.getZKDatabase().getNode(path);
+            data = change != null ? (change.stat == null ? null : change.data) : node == null ? null : node.getData();
+        }
+        return isMembers(path, data);
+    }
+
+    private boolean isMembers(String path, byte[] data) {
+        return data != null && data.length == MEMBERS && GroupkeeperNative.isMembers(worker, path.getBytes(StandardCharsets.UTF_8), data);
+    }
+
+    /** A node that has had other children, with any ACL, can't become a members node. */
+    private void refuseLateMembers(SetDataRequest set) throws KeeperException {
+        String path = set.getPath();
+        if (path != null && isMembers(path, set.getData()) && !isMembers(path)) {
+            throw new KeeperException.BadArgumentsException(path);
+        }
+    }
+
     // ---- writes of servers without the plugin, or with another keyring ----------------------------------------------------------------
 
     /** What came in through this server's own codec needs no second look. */
@@ -194,12 +257,18 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
 
     /** The server that forwarded a request. */
     private static String nameOf(Object owner) {
+        long sid = sidOf(owner);
+        return sid < 0 ? String.valueOf(owner) : "server " + sid;
+    }
+
+    /** The id of the server behind a LearnerHandler; -1 when it can't be told. */
+    static long sidOf(Object handler) {
         try {
-            java.lang.reflect.Method sid = owner.getClass().getDeclaredMethod("getSid"); // LearnerHandler's is package-private
+            java.lang.reflect.Method sid = handler.getClass().getDeclaredMethod("getSid"); // LearnerHandler's is package-private
             sid.setAccessible(true);
-            return "server " + sid.invoke(owner);
+            return (Long) sid.invoke(handler);
         } catch (ReflectiveOperationException | RuntimeException e) {
-            return String.valueOf(owner);
+            return -1;
         }
     }
 
