@@ -12,7 +12,7 @@
 #include "../../native/codec/gk_session.h"
 #include "../../native/crypto/gk_arena.h"
 
-#define GK_JNI_ABI 1
+#define GK_JNI_ABI 2
 #define GK_JNI_FAILED INT64_MIN
 #define UNREADABLE INT64_MIN
 #define DECRYPT_FAILED (1LL << 32)

@@ -17,6 +17,7 @@ enum {
 #define PARTS 3
 enum { CHILD, MEMBERS, CURRENT };
 #define STAT_OWNER 44
+#define ANSWER_MAX (GK_REPLY_HEADER_SIZE + 4 + GK_KEY_RECORD_SIZE + GK_STAT_SIZE)
 
 /* One part of the multiRead's reply. */
 typedef struct part {
@@ -245,6 +246,11 @@ static gk_err answer_key(const gk_session *s, gk_worker *w, gk_writer *out, cons
     gk_writer rec = gk_writer_of(record, sizeof record);
     part parts[PARTS] = {{0}};
     gk_err e = GK_OK;
+    gk_writer room = *out;
+    if (!gk_writer_reserve(&room, ANSWER_MAX)) { /* what doesn't fit comes again: one derivation a read */
+        *out = room;
+        return GK_OK;
+    }
     if (err == OK)
         for (size_t i = 0; e == GK_OK && i < PARTS; i++)
             e = read_part(r, &parts[i]);

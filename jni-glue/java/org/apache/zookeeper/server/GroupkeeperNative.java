@@ -16,7 +16,7 @@ import java.security.MessageDigest;
 final class GroupkeeperNative {
 
     /** Must be the same as GK_JNI_ABI in gk_jni.c. */
-    private static final int ABI = 1;
+    private static final int ABI = 2;
     private static final String RESOURCE = "/groupkeeper/libgroupkeeper.so";
 
     /** {@link #requests} and {@link #reply}: an error after which the connection must be closed. */

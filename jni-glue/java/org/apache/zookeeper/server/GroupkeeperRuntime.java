@@ -33,6 +33,7 @@ final class GroupkeeperRuntime {
     private static final int FOREIGN_ENOUGH = 16;
     private final AtomicLong lastWarning = new AtomicLong();
     private final AtomicLong lastRefusal = new AtomicLong();
+    private final AtomicLong lastAgreementWarning = new AtomicLong();
     private final AtomicLong refused = new AtomicLong();
 
     /** The native worker of an event loop; native contexts belong to one thread. */
@@ -156,6 +157,13 @@ final class GroupkeeperRuntime {
         refused.incrementAndGet();
         if (due(lastRefusal)) {
             LOG.error("Groupkeeper: closed {} connection(s), the last to {}: {}", refused.getAndSet(0), client, reason);
+        }
+    }
+
+    /** Says, at most every ten seconds, what hinders the servers' agreement. */
+    void warnOfAgreement(String text) {
+        if (due(lastAgreementWarning)) {
+            LOG.error("Groupkeeper: the servers' agreement: {}", text);
         }
     }
 
