@@ -59,10 +59,9 @@ ENTRY(jbyteArray, ownSeal)(JNIEnv *env, jclass cls, jlong worker, jstring path, 
     return result;
 }
 
-ENTRY(jstring, serversStart)(JNIEnv *env, jclass cls, jlong codec, jlong server_id, jstring identity, jlong max_age, jlong max_derivations)
+ENTRY(jstring, serversStart)(JNIEnv *env, jclass cls, jlong codec, jlong server_id, jlong max_age, jlong max_derivations)
 {
     (void)cls;
-    (void)identity;
     char why[512] = "";
     gk_codec *c = (gk_codec *)(uintptr_t)codec;
     gk_agreement_config config = {(uint64_t)server_id, c->keyring, NULL, (uint64_t)max_age, (uint64_t)max_derivations};

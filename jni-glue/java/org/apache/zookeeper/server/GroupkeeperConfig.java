@@ -15,7 +15,7 @@ final class GroupkeeperConfig {
     private static final String FROM_FILE = "zookeeper." + PREFIX;
     private static final List<String> KNOWN = Arrays.asList("keyring", "native", "plaintext-prefixes", "undecryptable-child", "insecure-quorum",
         "require-tls", "path-cache-bytes", "lock-memory", "keyring.wait", "refuse-opcodes", "allow-untested", "flush-consolidation", "agreement",
-        "agreement.max-age", "agreement.max-derivations", "agreement.identity");
+        "agreement.max-age", "agreement.max-derivations");
 
     final String keyring = get("keyring", null);
     final String nativeLibrary = get("native", null);
@@ -32,7 +32,6 @@ final class GroupkeeperConfig {
     final boolean agreement = flag("agreement", false);
     final long agreementMaxAgeMs = duration("agreement.max-age", "24h");
     final long agreementMaxDerivations = number("agreement.max-derivations", 0);
-    final String agreementIdentity = get("agreement.identity", null);
 
     GroupkeeperConfig() throws IOException {
         for (String name : System.getProperties().stringPropertyNames()) {

@@ -171,10 +171,9 @@ final class GroupkeeperNative {
     /**
      * gk_servers_start; nothing when it runs already.
      *
-     * @param identity a file, or null
      * @return null, or one line that says what is wrong and what to do
      */
-    static native String serversStart(long codec, long serverId, String identity, long maxAgeMs, long maxDerivations);
+    static native String serversStart(long codec, long serverId, long maxAgeMs, long maxDerivations);
 
     /** gk_servers_step; null when it couldn't be done. */
     static native byte[] serversStep(long worker, byte[] snapshot);

@@ -159,8 +159,8 @@ final class GroupkeeperServers implements Runnable {
     }
 
     private void start(ZooKeeperServer zks) throws IOException {
-        String error = GroupkeeperNative.serversStart(runtime.codec, Math.max(zks.getServerId(), 1), runtime.config.agreementIdentity,
-            runtime.config.agreementMaxAgeMs, runtime.config.agreementMaxDerivations);
+        String error = GroupkeeperNative.serversStart(runtime.codec, Math.max(zks.getServerId(), 1), runtime.config.agreementMaxAgeMs,
+            runtime.config.agreementMaxDerivations);
         if (error != null) {
             runtime.warnOfAgreement(error);
             throw new IOException(error);
