@@ -44,22 +44,21 @@ static gk_err read_keys(gk_reader *r, uint8_t *out, size_t *out_n)
     return e;
 }
 
-static gk_err parse(gk_authority *a, gk_bytes body)
+static gk_err parse(gk_authority *a, gk_reader *r)
 {
-    gk_reader r = gk_reader_of(body.p, body.n);
-    gk_err e = gk_reader_magic(&r, "GKA1");
+    gk_err e = gk_reader_magic(r, "GKA1");
 
     if (e == GK_OK)
-        e = gk_reader_u64(&r, &a->version);
+        e = gk_reader_u64(r, &a->version);
     if (e == GK_OK)
-        e = gk_reader_copy(&r, a->prev, sizeof(a->prev));
+        e = gk_reader_copy(r, a->prev, sizeof(a->prev));
     if (e == GK_OK)
-        e = gk_reader_u64(&r, &a->time_ms);
+        e = gk_reader_u64(r, &a->time_ms);
     if (e == GK_OK)
-        e = read_keys(&r, a->admins, &a->admins_n);
+        e = read_keys(r, a->admins, &a->admins_n);
     if (e == GK_OK)
-        e = read_keys(&r, a->controllers, &a->controllers_n);
-    return e == GK_OK ? gk_reader_end(&r) : e;
+        e = read_keys(r, a->controllers, &a->controllers_n);
+    return e;
 }
 
 gk_err gk_authority_make(gk_mem *out, const gk_authority *before, gk_bytes admins, gk_bytes controllers, uint64_t now_ms, const gk_key *admin)
@@ -94,11 +93,15 @@ gk_err gk_authority_read(gk_authority **out, const gk_authority *before, gk_byte
     gk_authority *a = OPENSSL_zalloc(sizeof(*a));
     uint8_t signer[GK_SIGNER];
     gk_bytes body = {0};
+    gk_reader r = {0};
     gk_err e = a == NULL ? GK_ERR_NOMEM : gk_message_split(record, &body, signer);
 
     *out = NULL;
+    r = gk_reader_of(body.p, body.n);
     if (e == GK_OK)
-        e = parse(a, body);
+        e = parse(a, &r);
+    if (e == GK_OK)
+        e = gk_reader_end(&r);
     if (e == GK_OK)
         e = gk_sha256(a->hash, &record, 1);
     if (e == GK_OK && before == NULL) {
@@ -112,6 +115,30 @@ gk_err gk_authority_read(gk_authority **out, const gk_authority *before, gk_byte
         e = next ? check_by(before->admins, before->admins_n, record, &body, LABEL) : GK_ERR_AUTH;
         memcpy(a->root, before->root, sizeof(a->root));
     }
+    if (e != GK_OK)
+        gk_authority_free(a);
+    else
+        *out = a;
+    return e;
+}
+
+void gk_authority_save(const gk_authority *a, gk_writer *w)
+{
+    put(w, a);
+    gk_writer_put(w, a->root, GK_HASH);
+    gk_writer_put(w, a->hash, GK_HASH);
+}
+
+gk_err gk_authority_load(gk_authority **out, gk_reader *r)
+{
+    gk_authority *a = OPENSSL_zalloc(sizeof(*a));
+    gk_err e = a == NULL ? GK_ERR_NOMEM : parse(a, r);
+
+    *out = NULL;
+    if (e == GK_OK)
+        e = gk_reader_copy(r, a->root, GK_HASH);
+    if (e == GK_OK)
+        e = gk_reader_copy(r, a->hash, GK_HASH);
     if (e != GK_OK)
         gk_authority_free(a);
     else

@@ -17,6 +17,9 @@ gk_err gk_authority_make(gk_mem *out, const gk_authority *before, gk_bytes admin
 /* gk_authority_read verifies the record after `before` (NULL: the first, which only proves itself: compare gk_authority_root with a genesis
  * that is trusted). GK_ERR_AUTH: signature, signer, version or hash of the one before. */
 gk_err gk_authority_read(gk_authority **out, const gk_authority *before, gk_bytes record) GK_MUST_CHECK;
+/* gk_authority_save, gk_authority_load: for a state that is trusted as a whole. */
+void gk_authority_save(const gk_authority *a, gk_writer *w);
+gk_err gk_authority_load(gk_authority **out, gk_reader *r) GK_MUST_CHECK;
 void gk_authority_free(gk_authority *a);
 uint64_t gk_authority_version(const gk_authority *a);
 /* gk_authority_root: SHA-256 of the first record, GK_HASH bytes: what groups are anchored to. gk_authority_hash: of this one. */

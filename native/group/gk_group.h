@@ -67,7 +67,8 @@ size_t gk_group_chunks(const gk_group *g, uint64_t *epoch);
 gk_err gk_group_chunk(gk_group *g, size_t i, gk_bytes data) GK_MUST_CHECK;
 /* gk_group_follow redoes what another controller did, and checks that it comes to the same message. GK_ERR_STATE: not the next epoch. */
 gk_err gk_group_follow(gk_group *g, gk_bytes znode) GK_MUST_CHECK;
-/* gk_group_side, gk_group_policy: the znodes side and policy changed. side is taken over when its epoch is reached. */
+/* gk_group_side, gk_group_policy: the znodes side and policy changed. A side of an epoch to come is taken over by gk_group_follow when it is
+ * reached. GK_ERR_STATE: it is of an epoch before (it overtook on its way here): load anew. */
 gk_err gk_group_side(gk_group *g, gk_bytes data) GK_MUST_CHECK;
 gk_err gk_group_policy(gk_group *g, gk_bytes record) GK_MUST_CHECK;
 /* gk_group_floor: what this controller's own disk says: GK_ERR_AUTH when g is older, or has another message for that epoch. */

@@ -18,7 +18,7 @@ typedef struct gk_member gk_member;
 typedef enum gk_verdict {
     GK_FED_KEY = 0,          /* a new epoch, a new key */
     GK_FED_OLD = 1,          /* an epoch that is known already, the same message: nothing to do */
-    GK_FED_FRESH = 2,        /* a sign of life */
+    GK_FED_FRESH = 2,        /* a sign of life; or our KEK message: feed the epoch now */
     GK_FED_JOINED = 3,       /* the reply admitted or refreshed us: the current epoch's key is there */
     GK_FED_REFUSED_BY_CONTROLLER = 4, /* the reply is a refusal: gk_member_refusal */
     GK_FED_EVICTED = 5,      /* we are removed by this epoch */
@@ -28,7 +28,7 @@ typedef enum gk_verdict {
     GK_FED_MALFORMED = 9,    /* from here on: refused */
     GK_FED_GROUP = 10,       /* another group's */
     GK_FED_SIGNER = 11,      /* not signed by a controller, or the signature is wrong */
-    GK_FED_ROLLBACK = 12,    /* an epoch before ours with another content, or an older controller's or authority's */
+    GK_FED_ROLLBACK = 12,    /* an epoch before ours, or ours with another content, or an older controller's or authority's */
     GK_FED_FORK = 13,        /* doesn't follow from the message that we had before it */
     GK_FED_KEYS = 14,        /* our keys don't open it, or it doesn't lead to the key that it confirms */
     GK_FED_REPLY = 15,       /* a reply that isn't ours, or doesn't open */
@@ -57,7 +57,8 @@ typedef enum gk_member_state {
 /* gk_member_new: name as in `--as`; trust = SHA-256 of the genesis record (from --trust or the token). */
 gk_err gk_member_new(gk_member **out, gk_bytes group_name, gk_bytes name, const uint8_t trust[GK_HASH]) GK_MUST_CHECK;
 void gk_member_free(gk_member *m);
-/* The identity: an Ed25519 key (a reference is kept; saved with the state), or a certificate's key and chain (not saved: give them again). */
+/* The identity: an Ed25519 key (a reference is kept; saved with the state), or a certificate's key and chain (not saved: give them again;
+ * the signer is taken over unless it fails: GK_ERR_ARG when it isn't the certificate's). */
 gk_err gk_member_identity(gk_member *m, gk_key *sign) GK_MUST_CHECK;
 gk_err gk_member_certificate(gk_member *m, gk_signer *signer, gk_bytes chain) GK_MUST_CHECK;
 /* gk_member_save: the whole state; state_key: GK_PURPOSE_STATE, or NULL for plain. gk_member_load: GK_ERR_AUTH when the key is wrong or
@@ -109,9 +110,13 @@ gk_verdict gk_member_fresh(gk_member *m, gk_bytes record, uint64_t now_ms) GK_MU
 
 gk_member_state gk_member_status(const gk_member *m);
 /* gk_member_key: the current group key (a new reference), its epoch and when its message was issued. GK_ERR_NOTFOUND: none. With
- * fail_stale: GK_ERR_STATE when nothing signed was heard for the group's max age. Keys of former epochs are kept until
- * gk_member_forget, for `open`. */
+ * fail_stale: GK_ERR_STATE when nothing signed was heard for the group's max age. */
 gk_err gk_member_key(const gk_member *m, gk_key **key, uint64_t *epoch, uint64_t *issued_ms, bool fail_stale, uint64_t now_ms) GK_MUST_CHECK;
+/* gk_member_export_key writes the current group key's 32 bytes, for `--out` (the one way for a key out of a gk_key); the caller wipes them. */
+gk_err gk_member_export_key(const gk_member *m, uint8_t out[32]) GK_MUST_CHECK;
+/* gk_member_key_of: the key of the current epoch or, while this process runs, of the one before (a new reference): for data on its way. GK_ERR_NOTFOUND:
+ * it was erased, or never had. */
+gk_err gk_member_key_of(const gk_member *m, gk_key **key, uint64_t epoch) GK_MUST_CHECK;
 uint64_t gk_member_epoch(const gk_member *m);         /* of the current key; 0: none */
 uint64_t gk_member_highest(const gk_member *m);       /* highest epoch that a signature vouched for */
 bool gk_member_stale(const gk_member *m, uint64_t now_ms);

@@ -364,5 +364,12 @@ gk_err gk_tree_change(gk_tree *t, const uint32_t *leavers, uint32_t leavers_n, u
         e = without(t, leavers, leavers_n, joiners, joiners_n);
     for (uint32_t i = 0; i < joiners_n && e == GK_OK && leavers_n == 0; i++)
         e = split(t, joiners[i]);
+    /* a later split is never above an earlier one: backwards, children come first */
+    for (uint32_t i = 0; leavers_n == 0 && i < t->made_n / 2; i++) {
+        uint32_t other = t->made[t->made_n - 1 - i];
+
+        t->made[t->made_n - 1 - i] = t->made[i];
+        t->made[i] = other;
+    }
     return e;
 }

@@ -1,0 +1,385 @@
+/* Controllers' state: what is sealed into znodes, and back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gk_group_internal.h"
+
+#define STATE_FORMAT 1
+#define SNAPSHOT_LEAST 64 /* epochs between two snapshots, at least */
+#define DELETES 500       /* in one multi */
+
+/* --- the side znode: u64 epoch | u64 serial | sealed ------------------------------------------------------------------------------- */
+
+typedef struct side_of {
+    const gk_group *g;
+    uint64_t now_ms;
+    gk_bytes sealed;
+} side_of;
+
+static void put_side(gk_writer *w, const void *arg)
+{
+    const side_of *s = arg;
+
+    gk_side_save(&s->g->side, w, s->now_ms);
+}
+
+static void put_side_znode(gk_writer *w, const void *arg)
+{
+    const side_of *s = arg;
+
+    gk_writer_u64(w, s->g->last.epoch);
+    gk_writer_u64(w, s->g->side.serial);
+    gk_writer_put(w, s->sealed.p, s->sealed.n);
+}
+
+gk_err gk_group_put_side(gk_group *g, gk_plan *plan, bool create, uint64_t now_ms)
+{
+    uint8_t aad[96];
+    side_of s = {.g = g, .now_ms = now_ms};
+    gk_mem plain = {0}, sealed = {0}, znode = {0};
+    gk_err e = GK_OK;
+
+    g->side.serial++;
+    e = gk_mem_write(&plain, put_side, &s);
+    if (e == GK_OK)
+        e = gk_state_seal(g->control->state_keys, &sealed,
+                          gk_group_aad(g, aad, "side", g->last.epoch, 0, (uint32_t)g->side.serial, g->last.hash), gk_mem_view(&plain));
+    s.sealed = gk_mem_view(&sealed);
+    if (e == GK_OK)
+        e = gk_mem_write(&znode, put_side_znode, &s);
+    if (e == GK_OK && znode.n > GK_NODE_MAX)
+        e = GK_ERR_LIMIT;
+    if (e == GK_OK)
+        e = gk_plan_add(plan, create ? GK_WRITE_CREATE : GK_WRITE_SET, false, &znode, "side");
+    gk_mem_free(&plain);
+    gk_mem_free(&sealed);
+    gk_mem_free(&znode);
+    return e;
+}
+
+/* A side znode of an epoch that isn't reached yet can't be opened, because its hash isn't known: it waits for gk_group_follow. */
+gk_err gk_group_side(gk_group *g, gk_bytes data)
+{
+    uint8_t aad[96];
+    uint64_t epoch = 0, serial = 0;
+    gk_reader r = gk_reader_of(data.p, data.n);
+    gk_mem plain = {0};
+    gk_side s = {0};
+    gk_err e = gk_reader_u64(&r, &epoch);
+
+    if (e == GK_OK)
+        e = gk_reader_u64(&r, &serial);
+    if (e == GK_OK && serial <= g->side.serial)
+        return GK_OK; /* known */
+    if (e == GK_OK && epoch > g->last.epoch) {
+        gk_mem_free(&g->later);
+        g->later_epoch = epoch;
+        return gk_mem_copy(&g->later, data);
+    }
+    if (e == GK_OK && (epoch != g->last.epoch || g->out))
+        e = GK_ERR_STATE;
+    if (e == GK_OK)
+        e = gk_state_open(g->control->state_keys, &plain, gk_group_aad(g, aad, "side", epoch, 0, (uint32_t)serial, g->last.hash),
+                          (gk_bytes){r.p, r.n});
+    r = gk_reader_of(plain.p, plain.n);
+    if (e == GK_OK)
+        e = gk_side_load(&s, &r);
+    if (e == GK_OK)
+        e = gk_reader_end(&r);
+    if (e == GK_OK && s.serial != serial)
+        e = GK_ERR_AUTH;
+    gk_mem_free(&plain);
+    if (e != GK_OK) {
+        gk_side_clear(&s);
+        return e;
+    }
+    gk_side_clear(&g->side);
+    g->side = s;
+    return GK_OK;
+}
+
+/* --- snapshots ------------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct row_of {
+    const gk_group *g;
+    gk_writer *w;
+    const uint32_t *entry_of; /* by node */
+} row_of;
+
+static void put_row(void *arg, uint32_t leaf)
+{
+    const row_of *row = arg;
+    const gk_entry *x = &row->g->roster.entries[row->entry_of[leaf]];
+
+    gk_writer_var16(row->w, (gk_bytes){(const uint8_t *)x->name, strlen(x->name)});
+    gk_writer_put(row->w, x->identity, GK_HASH);
+    gk_writer_u64(row->w, x->since);
+}
+
+typedef struct state_of {
+    const gk_group *g;
+    const uint32_t *entry_of;
+} state_of;
+
+static void put_state(gk_writer *w, const void *arg)
+{
+    const state_of *s = arg;
+    const gk_epoch *e = &s->g->last;
+    row_of rows = {s->g, w, s->entry_of};
+
+    gk_writer_u8(w, STATE_FORMAT);
+    gk_writer_u64(w, e->controller_epoch);
+    gk_writer_u64(w, e->authority);
+    gk_writer_u64(w, e->issued_ms);
+    gk_writer_u32(w, e->max_age_s);
+    gk_writer_u32(w, e->ring);
+    gk_writer_u8(w, e->reason);
+    gk_writer_put(w, e->body_hash, GK_HASH);
+    gk_lkh_save(&s->g->lkh, w);
+    gk_lkh_leaves(&s->g->lkh, put_row, &rows);
+    gk_side_save(&s->g->side, w, e->issued_ms);
+}
+
+typedef struct head {
+    const gk_group *g;
+    uint32_t chunks;
+    uint64_t bytes;
+} head;
+
+static void put_head(gk_writer *w, const void *arg)
+{
+    const head *h = arg;
+
+    gk_writer_put(w, "GKH1", 4);
+    gk_writer_put(w, h->g->genesis.id, GK_GROUP_ID);
+    gk_writer_u64(w, h->g->last.epoch);
+    gk_writer_put(w, h->g->last.hash, GK_HASH);
+    gk_writer_u32(w, h->chunks);
+    gk_writer_u64(w, h->bytes);
+}
+
+bool gk_group_snapshot_due(const gk_group *g)
+{
+    uint64_t epochs = g->last.epoch - g->snapshot_epoch;
+    uint32_t least = g->policy.ring > SNAPSHOT_LEAST ? g->policy.ring : SNAPSHOT_LEAST;
+
+    return g->ready && !g->out && g->snapshot_next == 0 && epochs >= least && (g->log_bytes >= g->snapshot_bytes || epochs >= 4096);
+}
+
+static gk_err index_entries(const gk_group *g, uint32_t **out)
+{
+    *out = calloc((size_t)g->lkh.tree.used + 1, sizeof(**out));
+    if (*out == NULL)
+        return GK_ERR_NOMEM;
+    for (uint32_t i = 0; i < g->roster.n; i++)
+        (*out)[g->roster.entries[i].node] = i;
+    return GK_OK;
+}
+
+/* add_deletes: chunks of the snapshot before, and epochs past the ring that no controller needs any more. */
+static gk_err add_deletes(gk_group *g, uint64_t oldest, gk_plan *plans, size_t *n, size_t most)
+{
+    uint64_t keep = g->last.epoch > g->policy.ring ? g->last.epoch - g->policy.ring : 0;
+    gk_plan *p = &plans[*n];
+    gk_err e = GK_OK;
+
+    for (uint32_t i = 0; i < g->snapshot_chunks && g->snapshot_epoch != g->last.epoch && e == GK_OK; i++)
+        e = gk_plan_add(p, GK_WRITE_DELETE, true, NULL, "state/%llu-%u", (unsigned long long)g->snapshot_epoch, i);
+    for (uint64_t i = oldest; i <= keep && e == GK_OK; i++) {
+        if (p->n >= DELETES && *n + 1 < most)
+            p = &plans[++*n];
+        e = gk_plan_add(p, GK_WRITE_DELETE, true, NULL, "epochs/%llu", (unsigned long long)i);
+    }
+    *n += p->n > 0;
+    return e;
+}
+
+gk_err gk_group_snapshot(gk_group *g, uint64_t oldest, gk_plan **plans, size_t *n)
+{
+    uint64_t keep = g->last.epoch > g->policy.ring ? g->last.epoch - g->policy.ring : 0;
+    uint32_t *entry_of = NULL;
+    uint8_t aad[96];
+    gk_mem plain = {0}, record = {0};
+    size_t chunks = 0, most = 0;
+    gk_err e = !g->ready || g->broken || g->out ? GK_ERR_STATE : index_entries(g, &entry_of);
+
+    *plans = NULL;
+    *n = 0;
+    if (e == GK_OK)
+        e = gk_mem_write(&plain, put_state, &(state_of){g, entry_of});
+    chunks = (plain.n + GK_CHUNK - 1) / GK_CHUNK;
+    oldest = oldest > 0 && oldest <= keep ? oldest : keep + 1;
+    most = chunks + 3 + (size_t)(keep + 1 - oldest) / DELETES;
+    if (e == GK_OK && (*plans = calloc(most, sizeof(**plans))) == NULL)
+        e = GK_ERR_NOMEM;
+    for (size_t i = 0; i < chunks && e == GK_OK; i++) {
+        size_t part = plain.n - i * GK_CHUNK < GK_CHUNK ? plain.n - i * GK_CHUNK : GK_CHUNK;
+        gk_mem sealed = {0};
+
+        e = gk_state_seal(g->control->state_keys, &sealed,
+                          gk_group_aad(g, aad, "chunk", g->last.epoch, (uint32_t)i, (uint32_t)chunks, g->last.hash),
+                          (gk_bytes){plain.p + i * GK_CHUNK, part});
+        if (e == GK_OK)
+            e = gk_plan_add(&(*plans)[(*n)++], GK_WRITE_CREATE, false, &sealed, "state/%llu-%u", (unsigned long long)g->last.epoch, (unsigned)i);
+    }
+    if (e == GK_OK)
+        e = gk_message_write(&record, GK_LABEL "state head", put_head, &(head){g, (uint32_t)chunks, plain.n}, g->control->sign);
+    if (e == GK_OK)
+        e = gk_plan_add(&(*plans)[(*n)++], GK_WRITE_SET, false, &record, "state");
+    if (e == GK_OK)
+        e = add_deletes(g, oldest, *plans, n, most);
+    if (e == GK_OK) {
+        g->snapshot_next = g->last.epoch;
+        g->snapshot_next_chunks = (uint32_t)chunks;
+        g->snapshot_bytes = plain.n;
+        g->log_bytes = 0;
+    }
+    for (size_t i = 0; e != GK_OK && *plans != NULL && i < most; i++)
+        gk_plan_clear(&(*plans)[i]);
+    if (e != GK_OK) {
+        free(*plans);
+        *plans = NULL;
+        *n = 0;
+    }
+    free(entry_of);
+    gk_mem_free(&plain);
+    return e;
+}
+
+void gk_group_snapshot_done(gk_group *g)
+{
+    g->snapshot_epoch = g->snapshot_next;
+    g->snapshot_chunks = g->chunks_seen = g->snapshot_next_chunks;
+    g->snapshot_next = 0;
+}
+
+/* --- loading ---------------------------------------------------------------------------------------------------------------------------- */
+
+gk_err gk_group_load(gk_group **out, const gk_control *c, gk_bytes genesis, gk_bytes policy, gk_bytes record)
+{
+    gk_group *g = NULL;
+    uint8_t signer[GK_SIGNER], id[GK_GROUP_ID];
+    uint64_t bytes = 0;
+    gk_bytes body = {0};
+    gk_reader r = {0};
+    gk_err e = gk_group_new(&g, c, genesis, policy, false);
+
+    *out = NULL;
+    if (e == GK_OK)
+        e = gk_message_split(record, &body, signer);
+    r = gk_reader_of(body.p, body.n);
+    if (e == GK_OK)
+        e = gk_reader_magic(&r, "GKH1");
+    if (e == GK_OK)
+        e = gk_reader_copy(&r, id, sizeof(id));
+    if (e == GK_OK && memcmp(id, g->genesis.id, sizeof(id)) != 0)
+        e = GK_ERR_AUTH;
+    if (e == GK_OK)
+        e = gk_reader_u64(&r, &g->snapshot_epoch);
+    if (e == GK_OK)
+        e = gk_reader_copy(&r, g->last.hash, GK_HASH);
+    if (e == GK_OK)
+        e = gk_reader_u32(&r, &g->snapshot_chunks);
+    if (e == GK_OK)
+        e = gk_reader_u64(&r, &bytes);
+    if (e == GK_OK)
+        e = gk_reader_end(&r);
+    if (e == GK_OK && (g->snapshot_chunks == 0 || bytes > (uint64_t)g->snapshot_chunks * GK_CHUNK || bytes > (1ULL << 32)))
+        e = GK_ERR_MALFORMED;
+    if (e == GK_OK)
+        e = gk_mem_new(&g->loading, (size_t)bytes);
+    if (e != GK_OK) {
+        gk_group_free(g);
+        return e;
+    }
+    g->last.epoch = g->snapshot_epoch;
+    memcpy(g->last.group_id, g->genesis.id, GK_GROUP_ID);
+    *out = g;
+    return GK_OK;
+}
+
+size_t gk_group_chunks(const gk_group *g, uint64_t *epoch)
+{
+    *epoch = g->snapshot_epoch;
+    return g->snapshot_chunks;
+}
+
+static gk_err load_rows(gk_group *g, gk_reader *r, const uint32_t *nodes, uint32_t n)
+{
+    gk_err e = GK_OK;
+
+    for (uint32_t i = 0; i < n && e == GK_OK; i++) {
+        gk_bytes name = {0}, identity = {0};
+        uint64_t since = 0;
+
+        e = gk_reader_var16(r, &name, GK_NAME_MAX);
+        if (e == GK_OK)
+            e = gk_reader_take(r, &identity, GK_HASH);
+        if (e == GK_OK)
+            e = gk_reader_u64(r, &since);
+        if (e == GK_OK)
+            e = gk_roster_add(&g->roster, name, identity.p, nodes[i], since);
+    }
+    return e;
+}
+
+static gk_err load_state(gk_group *g)
+{
+    gk_reader r = gk_reader_of(g->loading.p, g->loading.n);
+    uint8_t format = 0, policy[GK_HASH];
+    uint32_t *nodes = NULL, n = 0;
+    gk_err e = gk_reader_u8(&r, &format);
+
+    memcpy(policy, g->side.policy, sizeof(policy));
+    if (e == GK_OK && format != STATE_FORMAT)
+        e = GK_ERR_VERSION;
+    if (e == GK_OK)
+        e = gk_reader_u64(&r, &g->last.controller_epoch);
+    if (e == GK_OK)
+        e = gk_reader_u64(&r, &g->last.authority);
+    if (e == GK_OK)
+        e = gk_reader_u64(&r, &g->last.issued_ms);
+    if (e == GK_OK)
+        e = gk_reader_u32(&r, &g->last.max_age_s);
+    if (e == GK_OK)
+        e = gk_reader_u32(&r, &g->last.ring);
+    if (e == GK_OK)
+        e = gk_reader_u8(&r, &g->last.reason);
+    if (e == GK_OK)
+        e = gk_reader_copy(&r, g->last.body_hash, GK_HASH);
+    if (e == GK_OK)
+        e = gk_lkh_load(&g->lkh, &r, &nodes, &n);
+    if (e == GK_OK)
+        e = load_rows(g, &r, nodes, n);
+    if (e == GK_OK)
+        e = gk_side_load(&g->side, &r);
+    if (e == GK_OK)
+        e = gk_reader_end(&r);
+    free(nodes);
+    g->snapshot_bytes = g->loading.n;
+    gk_mem_free(&g->loading);
+    g->ready = e == GK_OK;
+    g->broken = e != GK_OK;
+    return e;
+}
+
+gk_err gk_group_chunk(gk_group *g, size_t i, gk_bytes data)
+{
+    uint8_t aad[96];
+    gk_mem plain = {0};
+    size_t at = i * GK_CHUNK, want = 0;
+    gk_err e = g->ready || i != g->chunks_seen || i >= g->snapshot_chunks || at >= g->loading.n ? GK_ERR_STATE : GK_OK;
+
+    if (e == GK_OK)
+        e = gk_state_open(g->control->state_keys, &plain,
+                          gk_group_aad(g, aad, "chunk", g->snapshot_epoch, (uint32_t)i, g->snapshot_chunks, g->last.hash), data);
+    want = g->loading.n - at < GK_CHUNK ? g->loading.n - at : GK_CHUNK;
+    if (e == GK_OK && plain.n != want)
+        e = GK_ERR_MALFORMED;
+    if (e == GK_OK) {
+        memcpy(g->loading.p + at, plain.p, want);
+        g->chunks_seen++;
+    }
+    gk_mem_free(&plain);
+    return e == GK_OK && g->chunks_seen == g->snapshot_chunks ? load_state(g) : e;
+}
