@@ -196,7 +196,8 @@ gk_err ensemble_act(ensemble *e, ensemble_server *s, bool (*lose)(void *), void 
     s->events |= out.events;
     if (err != GK_OK)
         return err;
-    remember(e, s);
+    if (e->max_derivations == 0)
+        remember(e, s); /* it derives a key each time */
     for (size_t i = 0; i < out.n_writes; i++) {
         if (lose == NULL || !lose(arg))
             carry_out(e, s, &out.writes[i]);
