@@ -1,5 +1,6 @@
 /* gk_key_internal: raw key bytes, for the files of native/crypto, the keyring's file format, the state that
- * native/group seals (gk_lkh_state.c, gk_statekey.c, gk_member_state.c), and their tests. Nothing else includes
+ * native/group seals (gk_lkh_state.c, gk_statekey.c, gk_member_state.c), the one key that
+ * gk_member_look.c exports, and their tests. Nothing else includes
  * this header. */
 #ifndef GK_KEY_INTERNAL_H
 #define GK_KEY_INTERNAL_H

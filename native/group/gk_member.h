@@ -94,7 +94,7 @@ typedef enum gk_need {
     GK_NEED_NOTHING = 0,   /* wait for the next epoch, gk_member_epoch + 1 */
     GK_NEED_EPOCH = 1,     /* read epochs/<arg> */
     GK_NEED_KEK = 2,       /* read members/<arg as 16 hex digits>, feed it, then the epoch again (flat mode) */
-    GK_NEED_AUTHORITY = 3, /* read authority/<arg> */
+    GK_NEED_AUTHORITY = 3, /* read authority/<arg>; not there: a forged message asked for it, go on with epochs/<gk_member_epoch + 1> */
     GK_NEED_REFRESH = 4    /* make a refresh request: what is missing is past the ring, or can't be opened */
 } gk_need;
 

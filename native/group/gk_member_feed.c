@@ -220,6 +220,8 @@ gk_verdict gk_member_feed(gk_member *m, gk_bytes znode, uint64_t now_ms)
     gk_verdict v = !bare && gk_epoch_znode(&message, &delta, znode) != GK_OK ? GK_FED_MALFORMED : authentic(m, message, &e);
 
     (void)now_ms;
+    if (v != GK_FED_NEEDS_AUTHORITY)
+        m->needs_authority = false;
     if (v == GK_FED_KEY && bare != ((e.flags & GK_EPOCH_KEK) != 0))
         v = GK_FED_MALFORMED;
     if (v == GK_FED_KEY) {
