@@ -11,7 +11,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-GENERATORS = [HERE / "gen_crypto.py", HERE / "gen_codec.py", HERE / "gen_agreement.py", HERE / "gen_frames.py", ROOT / "tests" / "fuzz" / "gen_corpus.py"]
+GENERATORS = [HERE / "gen_crypto.py", HERE / "gen_codec.py", HERE / "gen_agreement.py", HERE / "gen_frames.py", HERE / "gen_group.py", ROOT / "tests" / "fuzz" / "gen_corpus.py"]
 
 
 def java():
