@@ -4,6 +4,10 @@ Each script runs on a stock server and through leader, follower and observer of 
 first paper could not do (its figure 2: a plain name that equals a sequential one) is among them.
 """
 import os
+import socket
+import struct
+import threading
+import time
 import unittest
 
 import gktest
@@ -222,7 +226,10 @@ class Names(unittest.TestCase):
             self.assertGreater(len(expected), 3)
             for mode, address in self.through.items():
                 with self.subTest(script.__name__, through=mode):
-                    self.assertEqual(run(script, address, f"{base}-{mode:-<8}"), expected)
+                    seen = run(script, address, f"{base}-{mode:-<8}")
+                    for i, (ours, stock) in enumerate(zip(seen, expected)):
+                        self.assertEqual(ours, stock, f"step {i} of {script.__name__}")
+                    self.assertEqual(len(seen), len(expected))
 
     def test_known_names(self):
         """What must come out, said here and not by a stock server."""
@@ -275,7 +282,70 @@ class SequenceWriter(Writer):
             self.acked.append((zk.create(path, tag, flags), tag))
 
 
+class FakeVoter:
+    """Server 3 as far as elections go: it votes for server 1 and is nowhere else. (QuorumCnxManager's and FastLeaderElection's wire formats.)"""
+
+    LOOKING = 0
+
+    def __init__(self, election_port):
+        self.sock = socket.create_connection(("127.0.0.1", election_port))
+        address = b"127.0.0.1:1"
+        self.sock.sendall(struct.pack(">qqi", -65536, 3, len(address)) + address)
+        self.sock.settimeout(1)
+
+    def vote(self, seconds):
+        """Agrees with each notification of server 1 that it gets."""
+        deadline, data = time.monotonic() + seconds, b""
+        while time.monotonic() < deadline:
+            try:
+                data += self.sock.recv(65536)
+            except TimeoutError:
+                continue
+            while len(data) >= 4 and len(data) >= 4 + (size := struct.unpack(">i", data[:4])[0]):
+                body, data = data[4:4 + size], data[4 + size:]
+                state, leader, zxid, round_, epoch = struct.unpack(">iqqqq", body[:36])
+                if state == self.LOOKING and leader == 1:
+                    answer = struct.pack(">iqqqqii", state, leader, zxid, round_, epoch, 2, 0)
+                    self.sock.sendall(struct.pack(">i", len(answer)) + answer)
+
+    def close(self):
+        self.sock.close()
+
+
 class Leaders(unittest.TestCase):
+    def test_a_leader_that_found_no_followers_leads_later(self):
+        """What its first turn left behind must not stop the second."""
+        sandbox = Sandbox(self)
+        addresses = sandbox.start("--servers", 3, "--set", "initLimit=6").split(",")
+        sandbox.run("kill", 2)
+        sandbox.wait(lambda servers: servers[0]["mode"] in ("leader", "follower"))
+        with Raw(addresses[0]) as zk:
+            zk.create("/newer") # so that server 1 leads, in the end, and not server 2
+        sandbox.run("kill", 3)
+        sandbox.run("kill", 1)
+        port = int(addresses[0].rpartition(":")[2]) + 300
+        starting = threading.Thread(target=sandbox.run, args=("restart", 1), kwargs={"check": False})
+        starting.start()
+        log = sandbox.dir / "server-1" / "log" / "zookeeper.log"
+        known = log.read_text().count("LEADING - LEADER ELECTION TOOK")
+        voter, deadline = None, time.monotonic() + 60
+        while log.read_text().count("LEADING - LEADER ELECTION TOOK") == known:
+            self.assertLess(time.monotonic(), deadline, "server 1 was never elected")
+            try:
+                voter = voter or FakeVoter(port)
+                voter.vote(1)
+            except OSError:
+                voter = None
+                time.sleep(0.2)
+        voter.close()
+        starting.join()
+        sandbox.run("restart", 2)
+        sandbox.wait(lambda servers: sorted(s["mode"] for s in servers)[:2] == ["follower", "leader"], 60)
+        self.assertEqual(sandbox.leader(), 1)
+        self.assertIn("Timeout while waiting for epoch from quorum", log.read_text())
+        with Raw(addresses[0]) as zk:
+            self.assertEqual(zk.create("/after-", b"", 2)[:7], "/after-")
+
     def number(self, name):
         return int(name[-10:])
 

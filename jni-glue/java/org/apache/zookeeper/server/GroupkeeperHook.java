@@ -74,7 +74,8 @@ final class GroupkeeperHook extends MBeanRegistry {
     private static void look(ZKMBeanInfo bean) {
         if (bean instanceof DataTreeBean) {
             for (ZooKeeperServer zks : LEADERS.toArray(new ZooKeeperServer[0])) {
-                if (zks.getZKDatabase().getDataTree() == ((DataTreeBean) bean).dataTree && !READY.contains(zks)) {
+                // without processors: one whose peer was elected once and found no followers; the peer's tree is the same
+                if (zks.getZKDatabase().getDataTree() == ((DataTreeBean) bean).dataTree && zks.firstProcessor != null && !READY.contains(zks)) {
                     takeOver(zks);
                 }
             }
