@@ -40,7 +40,7 @@ typedef struct gk_agreement_config {
     uint64_t server_id;  /* ZooKeeper's myid; any fixed number for a standalone server; not 0 */
     gk_keyring *keyring; /* a reference is taken */
     gk_key *identity; /* this server's Ed25519 private key (GK_PURPOSE_SIGN; a reference is taken), or NULL: one is made for this process's
-                                 life. Required, and to be the one listed for server_id, when the keyring lists servers */
+                                 life, in memory alone (docs/DESIGN.md says why that is enough) */
     uint64_t max_age_ms;      /* a new agreement when one is this old; 0: never by age */
     uint64_t max_derivations; /* a new agreement when a server derived so many view keys from one; 0: never by volume */
 } gk_agreement_config;
@@ -107,8 +107,7 @@ typedef struct gk_agreement_status {
 } gk_agreement_status;
 
 /* gk_agreement_new makes the state machine of one server process with a fresh nonce. why (at most why_n bytes, terminated, may be NULL) gets one
- * line that says what to do: GK_ERR_AUTH when the keyring lists servers and this one isn't among them with this identity, GK_ERR_NOTFOUND when
- * it lists servers and identity is NULL; GK_ERR_ARG, GK_ERR_NOMEM, GK_ERR_CRYPTO. */
+ * line that says what to do. GK_ERR_ARG, GK_ERR_NOMEM, GK_ERR_CRYPTO. */
 gk_err gk_agreement_new(gk_agreement **out, const gk_agreement_config *config, char *why, size_t why_n) GK_MUST_CHECK;
 /* gk_agreement_step looks at a snapshot and advances. now_ms: a monotonic clock in milliseconds. Whatever the nodes hold is checked here; nothing in
  * them is an error to the caller. GK_ERR_NOMEM, GK_ERR_CRYPTO: the step couldn't be done; out is empty but for wake_ms, and the next step tries
