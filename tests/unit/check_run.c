@@ -136,7 +136,7 @@ END_TEST
 
 START_TEST(ckd_costs_what_it_should)
 {
-    for (size_t k = 0; k < SIZES; k++) {
+    for (size_t k = 0; k + 1 < SIZES; k++) {
         size_t n = sizes[k];
         group g;
 
