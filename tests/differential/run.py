@@ -39,6 +39,7 @@ def parser():
     p.add_argument('--servers', type=int, default=1, choices=(1, 3), help='1: standalone; 3: an ensemble, sessions spread over all servers')
     p.add_argument('--observers', type=int, default=0)
     p.add_argument('--entry', type=int, action='append', metavar='N', help='enter only at the N-th server, from 0 (repeatable)')
+    p.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', help='a line of zoo.cfg for both sides (stock gets none of groupkeeper.*)')
     p.add_argument('--with-restarts', action='store_true', help='now and then restart both sides, kill -9 or orderly, under open sessions')
     p.add_argument('--restart-every', type=int, default=5000, metavar='N', help='operations between restarts')
     p.add_argument('--no-directed', action='store_true', help='random operations only')
@@ -54,7 +55,7 @@ class Pair:
 
     def __init__(self, args, work, kind):
         tick = 100 if args.servers == 1 and not args.observers else 500
-        keys, jvm = servers.settings(tick=tick, heap='1g' if tick == 100 else '512m', **kind)
+        keys, jvm = servers.settings(tick=tick, heap='1g' if tick == 100 else '512m', extra=args.set, **kind)
         base = servers.free_base(2)
         self.sides = []
         try:

@@ -29,7 +29,9 @@ final class GroupkeeperServers implements Runnable {
     private static final long IDLE_MS = 250;
     private static final long RETRY_MS = 100;
     private static final long STEP_AT_LEAST_EVERY_MS = 1000;
-    /** How long a voter may be without a connection to the leader before the leader removes its record, well before its session expires. */
+    /** Longer than an election's pauses; who is gone sooner than this, the leader sees. */
+    private static final int SESSION_MS = 4000;
+    /** How long a server may be without a connection to the leader before the leader removes its record, well before its session expires. */
     private static final long ABSENT_MS = 700;
     /** gk_agreement_event in gk_agreement.h. */
     private static final int STARTED = 1;
@@ -40,6 +42,7 @@ final class GroupkeeperServers implements Runnable {
     private final GroupkeeperRuntime runtime;
     private final Object lock = new Object();
     private final Map<Long, Long> absentSince = new HashMap<>();
+    private final Set<Long> learners = new HashSet<>(); // that have been connected to this leader
     private volatile ZooKeeperServer latest;
     private boolean started; // under lock
     private boolean dirty = true; // under lock
@@ -145,7 +148,7 @@ final class GroupkeeperServers implements Runnable {
             return false;
         }
         GroupkeeperServersCnxn fresh = new GroupkeeperServersCnxn(zks, this::changed);
-        session = fresh.connect(session, zks.getMinSessionTimeout());
+        session = fresh.connect(session, Math.max(SESSION_MS, zks.getMinSessionTimeout()));
         if (session == 0) { // it has expired: begin a new one at the next turn
             return false;
         }
@@ -153,6 +156,7 @@ final class GroupkeeperServers implements Runnable {
         own = new GroupkeeperOwnNodes(cnxn, worker);
         snapshot = null;
         absentSince.clear();
+        learners.clear();
         start(zks);
         own.make();
         return true;
@@ -228,15 +232,15 @@ final class GroupkeeperServers implements Runnable {
     // ---- servers that are gone ------------------------------------------------------------------------------------------------------
 
     /**
-     * The leader knows which voters are connected before sessions expire, so a run needn't wait for those who can't answer. (Observers may be
-     * connected to a follower instead.)
+     * The leader knows which servers are connected before sessions expire, so a run needn't wait for those who can't answer. (An observer that it
+     * has never seen may be connected to a follower.)
      */
     private void removeAbsent() throws IOException {
         ZooKeeperServer zks = cnxn.server();
         if (!(zks instanceof LeaderZooKeeperServer)) {
             return;
         }
-        Set<Long> absent = absentVoters((LeaderZooKeeperServer) zks);
+        Set<Long> absent = absent((LeaderZooKeeperServer) zks);
         absentSince.keySet().retainAll(absent);
         long now = nowMs();
         for (Node n : nodes) {
@@ -247,12 +251,16 @@ final class GroupkeeperServers implements Runnable {
         }
     }
 
-    private static Set<Long> absentVoters(LeaderZooKeeperServer zks) {
-        Set<Long> ids = new HashSet<>(zks.self.getQuorumVerifier().getVotingMembers().keySet());
-        ids.remove(zks.getServerId());
+    private Set<Long> absent(LeaderZooKeeperServer zks) {
+        Set<Long> connected = new HashSet<>();
         for (LearnerHandler handler : zks.getLeader().getLearners()) {
-            ids.remove(SequencePrepRequestProcessor.sidOf(handler));
+            connected.add(SequencePrepRequestProcessor.sidOf(handler));
         }
-        return ids;
+        learners.addAll(connected);
+        Set<Long> absent = new HashSet<>(zks.self.getQuorumVerifier().getVotingMembers().keySet());
+        absent.addAll(learners);
+        absent.removeAll(connected);
+        absent.remove(zks.getServerId());
+        return absent;
     }
 }
