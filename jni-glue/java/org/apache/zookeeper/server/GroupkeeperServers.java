@@ -31,8 +31,11 @@ final class GroupkeeperServers implements Runnable {
     private static final long STEP_AT_LEAST_EVERY_MS = 1000;
     /** Longer than an election's pauses; who is gone sooner than this, the leader sees. */
     private static final int SESSION_MS = 4000;
-    /** How long a server may be without a connection to the leader before the leader removes its record, well before its session expires. */
-    private static final long ABSENT_MS = 700;
+    /** How long a server that lost its connection to the leader keeps its record. */
+    private static final long LOST_MS = 250;
+    /** The same for a voter that hasn't been connected to this leader yet. */
+    private static final long ABSENT_MS = 800;
+    private static final long ABSENT_POLL_MS = 50;
     /** gk_agreement_event in gk_agreement.h. */
     private static final int STARTED = 1;
     private static final int ACTIVATED = 4;
@@ -194,8 +197,8 @@ final class GroupkeeperServers implements Runnable {
         if (reread || nowMs() >= wakeAt) {
             step();
         }
-        removeAbsent();
-        return Math.max(1, Math.min(IDLE_MS, Math.min(wakeAt, touchAt) - nowMs()));
+        long idle = removeAbsent() ? ABSENT_POLL_MS : IDLE_MS;
+        return Math.max(1, Math.min(idle, Math.min(wakeAt, touchAt) - nowMs()));
     }
 
     private void step() throws IOException {
@@ -234,21 +237,25 @@ final class GroupkeeperServers implements Runnable {
     /**
      * The leader knows which servers are connected before sessions expire, so a run needn't wait for those who can't answer. (An observer that it
      * has never seen may be connected to a follower.)
+     *
+     * @return whether some are absent
      */
-    private void removeAbsent() throws IOException {
+    private boolean removeAbsent() throws IOException {
         ZooKeeperServer zks = cnxn.server();
         if (!(zks instanceof LeaderZooKeeperServer)) {
-            return;
+            return false;
         }
         Set<Long> absent = absent((LeaderZooKeeperServer) zks);
         absentSince.keySet().retainAll(absent);
         long now = nowMs();
         for (Node n : nodes) {
-            if (absent.contains(n.server()) && now - absentSince.computeIfAbsent(n.server(), id -> now) > ABSENT_MS) {
+            long patience = learners.contains(n.server()) ? LOST_MS : ABSENT_MS;
+            if (absent.contains(n.server()) && now - absentSince.computeIfAbsent(n.server(), id -> now) > patience) {
                 own.remove(n);
                 markDirty();
             }
         }
+        return !absentSince.isEmpty();
     }
 
     private Set<Long> absent(LeaderZooKeeperServer zks) {
