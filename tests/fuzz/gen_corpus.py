@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """First inputs of the codec's fuzz targets, made of the vectors in tests/vectors. What a target makes of its input stands in its first comment.
 
-usage: gen_corpus.py            write tests/fuzz/corpus/{path,quota,handshake,sequence,request,reply,session}
+usage: gen_corpus.py            write tests/fuzz/corpus/{path,quota,handshake,sequence,request,reply,session,keyread}
        gen_corpus.py --check    compare with what is there; exit 1 when something differs or is missing
 """
 import hashlib
@@ -82,6 +82,13 @@ def reply():
         yield f"choices-{i}", choices(f"reply {i}", 60 + 6 * i)
 
 
+def keyread():
+    yield "good", bytes(400)
+    for i in range(24):
+        yield f"choices-{i}", choices(f"keyread {i}", 120)
+        yield f"touched-{i}", bytes(i) * 3 + b"\3" * 200 + choices(f"keyread {i}", 40)
+
+
 def session():
     for i in range(16):
         yield f"choices-{i}", bytes([i % 8]) + choices(f"session {i}", 80 + 20 * i)
@@ -92,7 +99,7 @@ def main(args):
         print(__doc__, file=sys.stderr)
         return 2
     differ = 0
-    for target in (path, quota, handshake, sequence, request, reply, session):
+    for target in (path, quota, handshake, sequence, request, reply, session, keyread):
         folder = HERE / "corpus" / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in target():

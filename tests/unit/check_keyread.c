@@ -1,19 +1,16 @@
-/* Reads of key nodes: what is asked of the server, and what is made of its answer. The keys are compared with what Python made of the same
- * numbers (tests/vectors/gen_codec.py writes keyread.txt). */
+/* Reads of key nodes: what is asked of the server, and what is made of its answer. */
 #include "../../native/codec/gk_keyread.h"
 #include "../../native/codec/gk_own.h"
 #include "../../native/codec/gk_payload.h"
 #include "../../native/codec/gk_servers.h"
-#include "../../native/crypto/gk_key_internal.h"
-#include "../../native/group/gk_agreement_internal.h"
-#include "../support/gk_rig.h"
+#include "../support/gk_rig_keys.h"
 #include "support/gk_check.h"
 
 #define ZXID 0x100000007
-#define SESSION 0x1234 /* gk_rig_connect's */
+#define SESSION GK_RIG_SESSION
 #define XID 77
-#define KEY_NODE "/zookeeper/groupkeeper/keys/app/members/alice"
-#define MEMBERS_PATH "/app/members"
+#define KEY_NODE GK_RIG_KEY_NODE
+#define MEMBERS_PATH GK_RIG_MEMBERS
 enum { CONNECTIONLOSS = -4, DATAINCONSISTENCY = -3, BADARGUMENTS = -8, NONODE = -101, NOAUTH = -102 };
 
 static gk_rig rig;
@@ -38,50 +35,16 @@ static gk_node node_of(const char *path)
     return node;
 }
 
-static void seal(gk_buf *to, const gk_node *node, gk_bytes data)
+static void agree(uint8_t hash, bool known)
 {
-    gk_buf_clear(to);
-    gk_writer w = gk_writer_of(gk_buf_room(to, data.n + GK_PAYLOAD_OVERHEAD), data.n + GK_PAYLOAD_OVERHEAD);
-    ck_ok(gk_payload_seal(rig.worker, &w, node, (gk_blob){data, false}));
-}
-
-/* agree puts a fixed secret into use and makes the agreement node that names it. */
-static void agree(uint8_t first, bool offer)
-{
-    uint8_t raw[32], text[GK_CURRENT_MAX];
-    size_t n = 0;
-    gk_key *ks = NULL;
-    gk_current c = {.n = 1, .ids = {1}};
-    gk_node node;
-
-    memset(raw, 0x5a, sizeof(raw));
-    memset(c.run_id, 0x11, sizeof(c.run_id));
-    memset(c.hash, first, sizeof(c.hash));
-    ck_ok(gk_key_new(&ks, GK_PURPOSE_AGREED, 0, (gk_bytes){raw, sizeof(raw)}));
-    if (offer) {
-        ck_ok(gk_secrets_offer(gk_agreement_secrets(rig.codec->servers), c.hash, ks));
-        ck_ok(gk_secrets_use(gk_agreement_secrets(rig.codec->servers), c.hash));
-    }
-    gk_key_free(ks);
-    ck_ok(gk_current_write(text, sizeof(text), &n, &c));
-    ck_ok(gk_own_node(rig.worker, &node, STR(GK_OWN_CURRENT)));
-    seal(&current, &node, (gk_bytes){text, n});
+    gk_rig_agree(&rig, hash, known, &current);
 }
 
 static void up(void)
 {
-    gk_options o = gk_rig_options();
-    char why[256];
-
-    o.agreement = true;
-    rig = gk_rig_open(&o);
-    gk_rig_connect(&rig);
-    gk_session_trust(rig.session);
-    ck_ok(gk_servers_start(rig.codec, &(gk_agreement_config){.server_id = 1, .keyring = rig.keyring}, why, sizeof(why)));
-    gk_servers_serve(rig.codec, true);
+    rig = gk_rig_keys_open();
     agree(0xaa, true);
-    gk_node node = node_of(MEMBERS_PATH);
-    seal(&members, &node, STR(GK_MEMBERS_RECORD));
+    gk_rig_seal(&rig, &members, MEMBERS_PATH, STR(GK_MEMBERS_RECORD));
 }
 
 static void down(void)
@@ -272,13 +235,11 @@ END_TEST
 
 START_TEST(only_of_members_nodes)
 {
-    gk_node node = node_of(MEMBERS_PATH), other = node_of("/app/others");
-
-    seal(&members, &node, STR("GKSERVERKEYED v2"));
+    gk_rig_seal(&rig, &members, MEMBERS_PATH, STR("GKSERVERKEYED v2"));
     ck_assert_int_eq(read_key(&GOOD, NULL), NONODE);
-    seal(&members, &node, STR("GKSERVERKEYED v1 "));
+    gk_rig_seal(&rig, &members, MEMBERS_PATH, STR("GKSERVERKEYED v1 "));
     ck_assert_int_eq(read_key(&GOOD, NULL), NONODE);
-    seal(&members, &other, STR(GK_MEMBERS_RECORD)); /* another node's */
+    gk_rig_seal(&rig, &members, "/app/others", STR(GK_MEMBERS_RECORD)); /* another node's */
     ck_assert_int_eq(read_key(&GOOD, NULL), DATAINCONSISTENCY);
     ck_assert_uint_eq(gk_codec_count(rig.codec, GK_COUNT_DERIVATIONS), 0);
 }
@@ -297,8 +258,7 @@ START_TEST(only_the_secret_in_force)
     ck_assert_int_eq(read_key(&GOOD, NULL), CONNECTIONLOSS);
     gk_servers_serve(rig.codec, true);
     ck_assert_int_eq(read_key(&GOOD, NULL), 0);
-    gk_node node = node_of(MEMBERS_PATH); /* what a client could write isn't the servers' */
-    seal(&current, &node, STR("x"));
+    gk_rig_seal(&rig, &current, MEMBERS_PATH, STR("x")); /* what a client could write isn't the servers' */
     ck_assert_int_eq(read_key(&GOOD, NULL), DATAINCONSISTENCY);
     ck_assert_uint_eq(gk_codec_count(rig.codec, GK_COUNT_KEYS_LATER), 3);
 }
