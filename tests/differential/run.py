@@ -61,6 +61,8 @@ class Pair:
         try:
             for name, plugin, offset in (('a', 'off', 0), ('b', 'on' if args.against == 'plugin' else 'off', 600)):
                 self.sides.append(servers.start(f'{work}/{name}', plugin, base + offset, keys, jvm, args.servers, args.observers, args.log_level))
+                if args.set:
+                    servers.settle(self.sides[-1].entries[0])
         except BaseException:
             self.stop()
             raise

@@ -99,6 +99,22 @@ class Java:
             self.proc.wait()
 
 
+def settle(entry, still=2.0, seconds=60):
+    """Waits until the server's zxid stands still: servers with settings of their own may write when they start."""
+    deadline, last, since = time.monotonic() + seconds, None, 0.0
+    while time.monotonic() < deadline:
+        with socket.create_connection(entry, 10) as s:
+            s.sendall(b'srvr')
+            answer = b''.join(iter(lambda: s.recv(65536), b''))
+        now = [line for line in answer.splitlines() if line.startswith(b'Zxid')]
+        if now != last:
+            last, since = now, time.monotonic()
+        elif now and time.monotonic() - since > still:
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f'{entry} goes on writing')
+
+
 class Sandbox:
     """Servers of tools/gk-sandbox; the directory is removed at the end by the caller."""
 

@@ -187,13 +187,16 @@ final class GroupkeeperServers implements Runnable {
             reread = dirty || snapshot == null;
             dirty = false;
         }
+        boolean touch = reread || nowMs() >= touchAt; // any request keeps the session alive
         if (reread) {
             nodes = own.read();
             snapshot = own.snapshot(nodes);
-        } else if (nowMs() >= touchAt) {
+        } else if (touch) {
             own.touch();
         }
-        touchAt = nowMs() + cnxn.getSessionTimeout() / 4;
+        if (touch) {
+            touchAt = nowMs() + cnxn.getSessionTimeout() / 4;
+        }
         if (reread || nowMs() >= wakeAt) {
             step();
         }
