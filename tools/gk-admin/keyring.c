@@ -57,8 +57,8 @@ static gk_err name(names *out, const gk_keyring *kr)
     uint8_t fingerprint[8];
     gk_err e = gk_keyring_fingerprint(kr, fingerprint);
 
-    admin_hex(out->ensemble, gk_keyring_ensemble(kr), GK_ID);
-    admin_hex(out->fingerprint, fingerprint, sizeof(fingerprint));
+    cli_hex(out->ensemble, gk_keyring_ensemble(kr), GK_ID);
+    cli_hex(out->fingerprint, fingerprint, sizeof(fingerprint));
     return e;
 }
 
@@ -67,22 +67,13 @@ static const char *state_name(gk_key_state s)
     return s == GK_KEY_ACTIVE ? "active" : "decrypt";
 }
 
-static int out_of_memory(void)
-{
-    return admin_fail("NOMEM", NULL, "out of memory");
-}
-
 /* print_json prints and frees a document; made tells whether all its parts could be made. */
 static int print_json(cJSON *doc, bool made)
 {
-    char *text = made ? cJSON_PrintUnformatted(doc) : NULL;
-
+    if (made)
+        return cli_json(doc);
     cJSON_Delete(doc);
-    if (text == NULL)
-        return out_of_memory();
-    puts(text);
-    cJSON_free(text);
-    return admin_flush();
+    return cli_out_of_memory();
 }
 
 /* new_json starts a document with what every subcommand prints. */
@@ -105,28 +96,19 @@ static gk_keyring *load(const char *file, names *n, int *code)
 {
     gk_keyring *kr = NULL;
     char why[WHY] = {0};
-    char *hint = NULL;
     gk_err e = gk_keyring_load(&kr, file, why, sizeof(why));
 
-    *code = ADMIN_OK;
+    *code = CLI_OK;
     if (e == GK_OK)
         e = name(n, kr);
     if (e == GK_OK)
         return kr;
     gk_keyring_free(kr);
     if (why[0] == '\0') {
-        *code = admin_fail(admin_code(e), NULL, "keyring %s cannot be loaded: %s", file, gk_err_str(e));
+        *code = cli_fail(cli_code(e), NULL, "keyring %s cannot be loaded: %s", file, gk_err_str(e));
         return NULL;
     }
-    /* "what is wrong: what to do" */
-    hint = strrchr(why, ':');
-    if (hint != NULL && hint[1] == ' ') {
-        *hint = '\0';
-        hint += 2;
-    } else {
-        hint = NULL;
-    }
-    *code = admin_fail(admin_code(e), hint, "%s", why);
+    *code = cli_fail_why(e, why);
     return NULL;
 }
 
@@ -134,10 +116,10 @@ static int run_init(admin_options *o, int argc, char **argv)
 {
     gk_keyring *kr = NULL;
     names n = {0};
-    int code = ADMIN_OK;
+    int code = CLI_OK;
     gk_err e = GK_OK;
 
-    if (!admin_operands(o, "gk-admin keyring init", init_help, 1, argc, &argv, &code))
+    if (!admin_parse(o, NULL, "gk-admin keyring init", init_help, 1, 1, &argc, &argv, &code))
         return code;
     e = gk_keyring_generate(&kr);
     if (e == GK_OK)
@@ -146,12 +128,12 @@ static int run_init(admin_options *o, int argc, char **argv)
         e = gk_keyring_save(kr, argv[0]);
     gk_keyring_free(kr);
     if (e == GK_ERR_EXISTS)
-        return admin_fail("EXISTS", "a keyring is never overwritten; look at it by gk-admin keyring show, or name another file",
-                          "%s exists already", argv[0]);
+        return cli_fail("EXISTS", "a keyring is never overwritten; look at it by gk-admin keyring show, or name another file",
+                        "%s exists already", argv[0]);
     if (e == GK_ERR_IO)
-        return admin_fail("IO", "the folder must exist and be writable", "%s cannot be written: %s", argv[0], strerror(errno));
+        return cli_fail("IO", "the folder must exist and be writable", "%s cannot be written: %s", argv[0], strerror(errno));
     if (e != GK_OK)
-        return admin_fail(admin_code(e), NULL, "no keyring was made: %s", gk_err_str(e));
+        return cli_fail(cli_code(e), NULL, "no keyring was made: %s", gk_err_str(e));
     if (o->json) {
         cJSON *doc = new_json(&n, argv[0]);
 
@@ -159,15 +141,15 @@ static int run_init(admin_options *o, int argc, char **argv)
     }
     printf("%s made: ensemble %s, fingerprint %s\n", argv[0], n.ensemble, n.fingerprint);
     puts("Copy it to each server (mode 0600), and keep a backup: without it the ensemble's data cannot be read.");
-    return admin_flush();
+    return cli_flush();
 }
 
 static bool add_key(cJSON *keys, const gk_key_info *info, const char *zone)
 {
     cJSON *key = cJSON_CreateObject();
-    char created[ADMIN_TIME];
+    char created[CLI_TIME];
 
-    admin_time(created, info->created_ms);
+    cli_time(created, info->created_ms);
     if (key == NULL || !cJSON_AddItemToArray(keys, key)) {
         cJSON_Delete(key);
         return false;
@@ -198,26 +180,26 @@ static int show_table(const gk_keyring *kr, const names *n)
     printf("%10s  %-12s %-8s %-8s %-24s  %-16s  %s\n", "ID", "ZONE", "PURPOSE", "STATE", "CREATED", "CHECK VALUE", "ORIGIN");
     for (size_t i = 0; i < gk_keyring_count(kr); i++) {
         gk_key_info info = {0};
-        char created[ADMIN_TIME];
+        char created[CLI_TIME];
         char check[2 * 8 + 1];
 
         if (gk_keyring_info(kr, i, &info) != GK_OK)
             break;
-        admin_time(created, info.created_ms);
-        admin_hex(check, info.check_value, 8);
+        cli_time(created, info.created_ms);
+        cli_hex(check, info.check_value, 8);
         printf("%10u  %-12s %-8s %-8s %-24s  %-16s  %s\n", info.id, gk_keyring_zone_name(kr), gk_purpose_str(info.purpose),
                state_name(info.state), created, check, info.derived ? "from the seed" : "stored");
     }
-    return admin_flush();
+    return cli_flush();
 }
 
 static int run_show(admin_options *o, int argc, char **argv)
 {
     gk_keyring *kr = NULL;
     names n = {0};
-    int code = ADMIN_OK;
+    int code = CLI_OK;
 
-    if (!admin_operands(o, "gk-admin keyring show", show_help, 1, argc, &argv, &code))
+    if (!admin_parse(o, NULL, "gk-admin keyring show", show_help, 1, 1, &argc, &argv, &code))
         return code;
     kr = load(argv[0], &n, &code);
     if (kr == NULL)
@@ -232,9 +214,9 @@ static int run_verify(admin_options *o, int argc, char **argv)
     gk_keyring *kr = NULL;
     names n = {0};
     size_t count = 0;
-    int code = ADMIN_OK;
+    int code = CLI_OK;
 
-    if (!admin_operands(o, "gk-admin keyring verify", verify_help, 1, argc, &argv, &code))
+    if (!admin_parse(o, NULL, "gk-admin keyring verify", verify_help, 1, 1, &argc, &argv, &code))
         return code;
     kr = load(argv[0], &n, &code);
     if (kr == NULL)
@@ -247,7 +229,7 @@ static int run_verify(admin_options *o, int argc, char **argv)
         return print_json(doc, doc != NULL && cJSON_AddTrueToObject(doc, "ok") != NULL);
     }
     printf("%s is sound: %zu keys, fingerprint %s\n", argv[0], count, n.fingerprint);
-    return admin_flush();
+    return cli_flush();
 }
 
 static const admin_command commands[] = {
