@@ -1,0 +1,285 @@
+/* ctl_keys: whose authority counts, the keys that controllers share, and what this controller's own disk remembers. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../native/crypto/gk_expand.h"
+#include "../../native/crypto/gk_hpke.h"
+#include "../common/gk_cli.h"
+#include "../common/gk_io.h"
+#include "../common/gk_log.h"
+#include "ctl.h"
+
+enum { ROTATE_MS = 86400000, FLOORS_MAX = 64 * 1024 * 1024 };
+
+/* open_dh loads this controller's X25519 key, or makes it. */
+static gk_err open_dh(ctl *c, char *why, size_t why_n)
+{
+    char file[GK_TREE_PATH + 16];
+    char pem[GK_PEM_MAX];
+    uint8_t *text = NULL;
+    size_t n = 0;
+    gk_err e = GK_OK;
+
+    (void)snprintf(file, sizeof(file), "%s/exchange.key", c->state_dir);
+    e = gk_io_read_secret(file, 4096, &text, &n, why, why_n);
+    if (e == GK_OK) {
+        e = gk_key_from_pem(&c->dh, GK_PURPOSE_EXCHANGE, (gk_bytes){text, n});
+        gk_wipe(text, n);
+        free(text);
+        return e;
+    }
+    if (e != GK_ERR_NOTFOUND)
+        return e;
+    e = gk_key_generate(&c->dh, GK_PURPOSE_EXCHANGE, 0);
+    if (e == GK_OK)
+        e = gk_key_to_pem(c->dh, pem, &n);
+    if (e == GK_OK)
+        e = gk_io_create(file, pem, n, 0600, why, why_n);
+    gk_wipe(pem, sizeof(pem));
+    return e;
+}
+
+/* open_floors reads what was seen before and goes on writing behind it. */
+static gk_err open_floors(ctl *c, char *why, size_t why_n)
+{
+    char file[GK_TREE_PATH + 16];
+    size_t n = 0;
+    gk_err e = GK_OK;
+
+    (void)snprintf(file, sizeof(file), "%s/floors", c->state_dir);
+    e = gk_io_read(file, FLOORS_MAX, (uint8_t **)&c->text, &n, why, why_n);
+    if (e != GK_OK && e != GK_ERR_NOTFOUND)
+        return e;
+    c->floor_fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (c->floor_fd >= 0)
+        return GK_OK;
+    (void)snprintf(why, why_n, "%s cannot be opened: %s", file, strerror(errno));
+    return GK_ERR_IO;
+}
+
+bool ctl_keys_open(ctl *c, char *why, size_t why_n)
+{
+    c->floor_fd = -1;
+    if (gk_tree_key(&c->sign, c->o->identity, why, why_n) != GK_OK)
+        return false;
+    if (c->o->state_dir != NULL)
+        (void)snprintf(c->state_dir, sizeof(c->state_dir), "%s", c->o->state_dir);
+    else
+        (void)snprintf(c->state_dir, sizeof(c->state_dir), "%s.d", c->o->identity);
+    (void)mkdir(c->state_dir, 0700); /* what fails shows below */
+    if (open_dh(c, why, why_n) != GK_OK || open_floors(c, why, why_n) != GK_OK)
+        return false;
+    if (gk_state_keys_new(&c->state_keys) == GK_OK)
+        return true;
+    (void)snprintf(why, why_n, "out of memory");
+    return false;
+}
+
+void ctl_keys_close(ctl *c)
+{
+    gk_key_free(c->sign);
+    gk_key_free(c->dh);
+    gk_state_keys_free(c->state_keys);
+    gk_authority_free(c->authority);
+    free(c->text);
+    if (c->floor_fd >= 0)
+        (void)close(c->floor_fd);
+}
+
+bool ctl_keys_authority(ctl *c)
+{
+    uint64_t before = c->authority == NULL ? 0 : gk_authority_version(c->authority);
+    char pin[GK_TREE_PATH + 8];
+    char why[512] = {0};
+    uint8_t pub[GK_SIGN_PUBLIC];
+    gk_bytes all = {0};
+    bool fresh = false;
+    bool mine = false;
+    int rc = gk_tree_authority(c->zk, c->o->root, &c->authority, CTL_TIMEOUT_MS);
+
+    if (rc != ZOK) {
+        gk_log(GK_LOG_WARN, "authority-unreadable", "code=%d text=\"%s\"", rc, rc == ZNONODE ? "run gk-admin setup" : gk_zk_str(rc));
+        return false;
+    }
+    c->control.authority = c->authority;
+    if (before == gk_authority_version(c->authority))
+        return true;
+    (void)snprintf(pin, sizeof(pin), "%s/root", c->state_dir);
+    if (gk_tree_pin(pin, c->authority, &fresh, why, sizeof(why)) != GK_OK) {
+        gk_log(GK_LOG_ERROR, "authority-replaced", "why=\"%s\"", why);
+        return false;
+    }
+    all = gk_authority_controllers(c->authority);
+    if (gk_sign_public(pub, c->sign) != GK_OK)
+        return false;
+    for (size_t i = 0; i + GK_SIGN_PUBLIC <= all.n; i += GK_SIGN_PUBLIC)
+        mine = mine || memcmp(all.p + i, pub, GK_SIGN_PUBLIC) == 0; /* public */
+    gk_link_trust(c->link, (const uint8_t(*)[GK_SIGN_PUBLIC])(const void *)all.p, all.n / GK_SIGN_PUBLIC);
+    gk_log(mine ? GK_LOG_INFO : GK_LOG_WARN, "authority", "version=%llu controllers=%zu mine=%s",
+           (unsigned long long)gk_authority_version(c->authority), all.n / GK_SIGN_PUBLIC, mine ? "yes" : "no");
+    return mine;
+}
+
+bool ctl_keys_publish(ctl *c)
+{
+    char path[GK_TREE_PATH];
+    char id[2 * GK_SIGNER + 1];
+    uint8_t pub[GK_SIGN_PUBLIC];
+    uint8_t mine[GK_X25519_PUBLIC];
+    uint8_t signer[GK_SIGNER];
+    gk_zk_data d = {0};
+    gk_exchange x = {0};
+    gk_mem record = {0};
+    int rc = ZOK;
+
+    if (gk_sign_public(pub, c->sign) != GK_OK || gk_signer_id(signer, pub) != GK_OK || gk_x25519_public(mine, c->dh) != GK_OK)
+        return false;
+    cli_hex(id, signer, GK_SIGNER);
+    gk_tree_path(path, c->o->root, "controllers/keys/%s", id);
+    rc = gk_zk_get(c->zk, path, false, &d, CTL_TIMEOUT_MS);
+    if (rc == ZOK && gk_exchange_read(&x, (gk_bytes){d.data, d.n}, c->authority) == GK_OK &&
+        gk_bytes_equal((gk_bytes){x.pub, GK_X25519_PUBLIC}, (gk_bytes){mine, GK_X25519_PUBLIC})) {
+        gk_zk_data_free(&d);
+        return true;
+    }
+    gk_zk_data_free(&d);
+    if ((rc != ZOK && rc != ZNONODE) || gk_exchange_make(&record, c->dh, ctl_now(), c->sign) != GK_OK)
+        return false;
+    rc = rc == ZNONODE
+             ? gk_zk_create(c->zk, path, record.p, record.n, gk_tree_acl(c->authenticated, false), ZOO_PERSISTENT, NULL, 0, CTL_TIMEOUT_MS)
+             : gk_zk_set(c->zk, path, record.p, record.n, -1, NULL, CTL_TIMEOUT_MS);
+    gk_mem_free(&record);
+    return rc == ZOK || rc == ZNODEEXISTS;
+}
+
+uint32_t ctl_keys_newest(const ctl *c)
+{
+    uint64_t made_ms = 0;
+
+    return gk_state_keys_newest(c->state_keys, &made_ms);
+}
+
+bool ctl_keys_read(ctl *c, bool *can_lead)
+{
+    char path[GK_TREE_PATH];
+    char **names = NULL;
+    size_t n = 0;
+    unsigned long newest = 0;
+    int rc = ZOK;
+
+    gk_tree_path(path, c->o->root, "controllers/state-keys");
+    rc = gk_zk_children(c->zk, path, false, &names, &n, CTL_TIMEOUT_MS);
+    for (size_t i = 0; i < n && rc == ZOK; i++) {
+        unsigned long index = strtoul(names[i], NULL, 10);
+        gk_zk_data d = {0};
+
+        newest = index > newest ? index : newest;
+        gk_tree_path(path, c->o->root, "controllers/state-keys/%lu", index);
+        rc = gk_zk_get(c->zk, path, false, &d, CTL_TIMEOUT_MS);
+        if (rc == ZOK) {
+            gk_err e = gk_state_keys_add(c->state_keys, (gk_bytes){d.data, d.n}, c->dh, c->authority);
+
+            if (e != GK_OK && e != GK_ERR_NOTFOUND)
+                gk_log(GK_LOG_WARN, "state-key-refused", "index=%lu why=\"%s\"", index, gk_err_str(e));
+        }
+        rc = rc == ZNONODE ? ZOK : rc;
+        gk_zk_data_free(&d);
+    }
+    gk_zk_names_free(names, n);
+    *can_lead = newest == 0 || ctl_keys_newest(c) == newest;
+    return rc == ZOK;
+}
+
+/* read_exchanges gives the keys of all controllers that published one, and the time of the newest. */
+static size_t read_exchanges(ctl *c, gk_exchange out[GK_LINK_PEERS], uint64_t *newest_ms)
+{
+    char path[GK_TREE_PATH];
+    char **names = NULL;
+    size_t n = 0;
+    size_t used = 0;
+
+    gk_tree_path(path, c->o->root, "controllers/keys");
+    (void)gk_zk_children(c->zk, path, true, &names, &n, CTL_TIMEOUT_MS);
+    for (size_t i = 0; i < n && used < GK_LINK_PEERS; i++) {
+        gk_zk_data d = {0};
+
+        gk_tree_path(path, c->o->root, "controllers/keys/%s", names[i]);
+        if (gk_zk_get(c->zk, path, false, &d, CTL_TIMEOUT_MS) == ZOK &&
+            gk_exchange_read(&out[used], (gk_bytes){d.data, d.n}, c->authority) == GK_OK) {
+            *newest_ms = out[used].time_ms > *newest_ms ? out[used].time_ms : *newest_ms;
+            used++;
+        }
+        gk_zk_data_free(&d);
+    }
+    gk_zk_names_free(names, n);
+    return used;
+}
+
+bool ctl_keys_renew(ctl *c)
+{
+    gk_exchange to[GK_LINK_PEERS] = {0};
+    uint64_t made_ms = 0;
+    uint64_t newest_ms = 0;
+    size_t n = read_exchanges(c, to, &newest_ms);
+    uint32_t index = gk_state_keys_newest(c->state_keys, &made_ms);
+    ctl_group carrier = {.name = "-"};
+    char path[GK_TREE_PATH];
+    gk_mem record = {0};
+    ctl_rider *r = NULL;
+    bool ok = false;
+
+    if (index != 0 && newest_ms < made_ms && ctl_now() < made_ms + ROTATE_MS)
+        return true;
+    if (n == 0 || gk_state_keys_make(c->state_keys, &record, &index, to, n, ctl_now(), c->sign) != GK_OK)
+        return false;
+    gk_tree_path(path, c->o->root, "controllers/state-keys/%u", index);
+    r = ctl_ride(&carrier, GK_WRITE_CREATE, path);
+    r->data = record;
+    ok = ctl_multi(c, &carrier, NULL) == CTL_DONE;
+    ctl_riders_clear(&carrier);
+    if (ok)
+        gk_log(GK_LOG_INFO, "state-key", "index=%u controllers=%zu", index, n);
+    return ok;
+}
+
+bool ctl_keys_floor(const ctl *c, const char *group, uint64_t *epoch, uint8_t hash[GK_HASH])
+{
+    size_t n = strlen(group);
+    bool found = false;
+
+    for (const char *line = c->text; line != NULL && *line != '\0';) {
+        const char *end = strchr(line, '\n');
+
+        if (strncmp(line, group, n) == 0 && line[n] == ' ' && end != NULL) {
+            char hex[2 * GK_HASH + 1] = {0};
+            unsigned long long e = 0;
+            uint8_t h[GK_HASH];
+
+            if (sscanf(line + n, " %llu %64[0-9a-f]", &e, hex) == 2 && cli_unhex(h, GK_HASH, hex) && e >= *epoch) {
+                *epoch = e;
+                memcpy(hash, h, GK_HASH);
+                found = true;
+            }
+        }
+        line = end == NULL ? NULL : end + 1;
+    }
+    return found;
+}
+
+void ctl_keys_remember(ctl *c, const char *group, uint64_t epoch, const uint8_t hash[GK_HASH])
+{
+    char line[GK_NAME_MAX + 100];
+    char hex[2 * GK_HASH + 1];
+    int n = 0;
+
+    cli_hex(hex, hash, GK_HASH);
+    n = snprintf(line, sizeof(line), "%s %llu %s\n", group, (unsigned long long)epoch, hex);
+    /* no fsync: what a crash of the whole machine loses is a check, not a key */
+    if (write(c->floor_fd, line, (size_t)n) != n)
+        gk_log(GK_LOG_WARN, "floor-not-written", "why=\"%s\"", strerror(errno));
+}
