@@ -1,0 +1,146 @@
+/* gkm_ask: requests and their answers; authority records. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/gk_cli.h"
+#include "gkm_internal.h"
+
+enum { ASK_AGAIN_MS = 15000 };
+
+void gkm_path(const gkm *m, char out[GK_TREE_PATH], const char *format, ...)
+{
+    char rest[300];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(rest, sizeof(rest), format, args);
+    va_end(args);
+    gk_tree_path(out, m->settings.root, "groups/%s/%s", gk_member_group_name(m->e), rest);
+}
+
+bool gkm_authority(gkm *m)
+{
+    for (;;) {
+        char path[GK_TREE_PATH];
+        gk_zk_data d = {0};
+        gk_err e = GK_OK;
+        int rc = ZOK;
+
+        gk_tree_path(path, m->settings.root, "authority/%llu", (unsigned long long)gk_member_authority_version(m->e) + 1);
+        rc = gk_zk_get(m->zk, path, false, &d, GKM_TIMEOUT_MS);
+        if (rc != ZOK)
+            return rc == ZNONODE;
+        pthread_mutex_lock(&m->lock);
+        e = gk_member_authority(m->e, (gk_bytes){d.data, d.n});
+        pthread_mutex_unlock(&m->lock);
+        gk_zk_data_free(&d);
+        if (e != GK_OK)
+            return false;
+    }
+}
+
+gkm_result gkm_ask(gkm *m, gk_request_kind kind, gk_bytes token)
+{
+    char path[GK_TREE_PATH];
+    char why[GKM_WHY] = {0};
+    gk_mem message = {0};
+    uint8_t hash[GK_HASH];
+    gk_err e = GK_OK;
+    gkm_result r = GKM_OK;
+    int rc = ZOK;
+
+    pthread_mutex_lock(&m->lock);
+    e = gk_member_request(m->e, kind, token, gkm_now(), &message, hash);
+    pthread_mutex_unlock(&m->lock);
+    if (e != GK_OK)
+        return gkm_of(e);
+    /* the one-use key must outlive a crash between asking and being answered */
+    r = m->lock_fd < 0 ? GKM_OK : gkm_save(m, why, sizeof(why));
+    gkm_path(m, path, "requests/r-");
+    if (r == GKM_OK) {
+        rc = gk_zk_create(m->zk, path, message.p, message.n, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT_SEQUENTIAL, NULL, 0, GKM_TIMEOUT_MS);
+        r = rc == ZOK ? GKM_OK : rc == ZNONODE ? GKM_STATE : GKM_CONNECT;
+    }
+    gk_mem_free(&message);
+    m->asked_ms = gk_zk_now_ms();
+    return r;
+}
+
+gkm_result gkm_take_reply(gkm *m)
+{
+    char path[GK_TREE_PATH];
+    char id[2 * GK_HASH + 1];
+    uint8_t hash[GK_HASH];
+    gk_zk_data d = {0};
+    gk_verdict v = GK_FED_REPLY;
+    bool awaits = false;
+    int rc = ZOK;
+
+    pthread_mutex_lock(&m->lock);
+    awaits = gk_member_awaits(m->e, hash);
+    pthread_mutex_unlock(&m->lock);
+    if (!awaits)
+        return GKM_STATE;
+    cli_hex(id, hash, GK_HASH);
+    gkm_path(m, path, "replies/%s", id);
+    rc = gk_zk_exists(m->zk, path, true, NULL, GKM_TIMEOUT_MS);
+    if (rc == ZOK)
+        rc = gk_zk_get(m->zk, path, false, &d, GKM_TIMEOUT_MS);
+    if (rc != ZOK)
+        return rc == ZNONODE ? GKM_TIMEOUT : GKM_CONNECT;
+    for (int i = 0; i < 2; i++) {
+        pthread_mutex_lock(&m->lock);
+        v = gk_member_reply(m->e, (gk_bytes){d.data, d.n}, gkm_now());
+        pthread_mutex_unlock(&m->lock);
+        if (v != GK_FED_NEEDS_AUTHORITY || !gkm_authority(m))
+            break;
+    }
+    if (v == GK_FED_JOINED)
+        m->zxid = d.stat.czxid;
+    gk_zk_data_free(&d);
+    if (m->lock_fd >= 0)
+        (void)gkm_settled(m, v, GKM_VIA_REFRESH);
+    if (v == GK_FED_JOINED)
+        return GKM_OK;
+    return v == GK_FED_REFUSED_BY_CONTROLLER ? GKM_REFUSED : v == GK_FED_EVICTED ? GKM_OUT : GKM_AUTH;
+}
+
+void gkm_requests(gkm *m)
+{
+    uint8_t hash[GK_HASH];
+    bool leave = false;
+    bool refresh = false;
+    bool awaits = false;
+    bool reply = false;
+
+    pthread_mutex_lock(&m->lock);
+    leave = m->want_leave;
+    refresh = m->want_refresh || gk_member_status(m->e) == GK_MEMBER_BEHIND;
+    awaits = gk_member_awaits(m->e, hash);
+    reply = m->reply_dirty;
+    m->reply_dirty = false;
+    m->want_leave = m->want_refresh = false;
+    pthread_mutex_unlock(&m->lock);
+    if (awaits && (reply || refresh || leave)) {
+        gkm_result r = gkm_take_reply(m);
+
+        awaits = r == GKM_TIMEOUT || r == GKM_CONNECT;
+        if (!awaits) {
+            pthread_mutex_lock(&m->lock);
+            m->answers++;
+            m->answer = r;
+            pthread_cond_broadcast(&m->wake);
+            pthread_mutex_unlock(&m->lock);
+            refresh = refresh && r != GKM_OK;
+        }
+    }
+    if (!leave && (!refresh || (m->asked_ms != 0 && gk_zk_now_ms() - m->asked_ms < (awaits ? ASK_AGAIN_MS : 1000))))
+        return;
+    if (gkm_ask(m, leave ? GK_REQUEST_LEAVE : GK_REQUEST_REFRESH, (gk_bytes){0}) == GKM_OK) {
+        pthread_mutex_lock(&m->lock);
+        m->reply_dirty = m->woken = true; /* so that the reply is looked for, and watched */
+        pthread_mutex_unlock(&m->lock);
+    }
+}

@@ -1,0 +1,382 @@
+/* gkm_follow: the member's thread: it reads what the engine asks for and tells what came of it. One notification and one read lead to a new key;
+ * the watch on the epoch after it travels with that read. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../common/gk_cli.h"
+#include "gkm_internal.h"
+
+enum { AHEAD = 4, IDLE_MS = 5000 };
+
+static bool below(const char *path, const char *part)
+{
+    return strstr(path, part) != NULL;
+}
+
+void gkm_on_event(void *arg, gk_zk_event event, const char *path)
+{
+    gkm *m = arg;
+
+    pthread_mutex_lock(&m->lock);
+    if (path != NULL && below(path, "/epochs/"))
+        m->notified = true;
+    else if (path != NULL && below(path, "/fresh"))
+        m->fresh_dirty = true;
+    else if (path != NULL && below(path, "/replies/"))
+        m->reply_dirty = true;
+    if (event == GK_ZK_CONNECTED || event == GK_ZK_EXPIRED)
+        m->resync = m->fresh_dirty = m->reply_dirty = true;
+    m->woken = true;
+    pthread_cond_broadcast(&m->wake);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void tell(gkm *m, const gkm_event *e)
+{
+    if (m->callback != NULL)
+        m->callback(m->arg, e);
+}
+
+/* publish is called after a state with a new key was saved: it keeps the key for unseal, and tells. */
+static void publish(gkm *m, gkm_via via)
+{
+    gkm_event e = {.kind = GKM_EVENT_KEY, .via = via, .received_ms = gkm_now()};
+    gk_key *k = NULL;
+    gk_err err = GK_OK;
+
+    pthread_mutex_lock(&m->lock);
+    err = gk_member_key(m->e, &k, &e.epoch, &e.generated_ms, false, e.received_ms);
+    if (err == GK_OK)
+        err = gk_key_fingerprint(e.fingerprint, k);
+    if (err == GK_OK) {
+        gk_key_free(m->old[m->next_old].key);
+        m->old[m->next_old] = (gkm_old_key){.key = k, .epoch = e.epoch};
+        m->next_old = (m->next_old + 1) % GKM_OLD_KEYS;
+        m->stale_told = false;
+    } else {
+        gk_key_free(k);
+    }
+    pthread_cond_broadcast(&m->wake);
+    pthread_mutex_unlock(&m->lock);
+    if (err == GK_OK)
+        tell(m, &e);
+}
+
+static void tell_missed(gkm *m)
+{
+    for (;; m->missed++) {
+        gkm_event e = {.kind = GKM_EVENT_MISSED};
+        bool more = false;
+
+        pthread_mutex_lock(&m->lock);
+        more = gk_member_missed(m->e, m->missed, &e.from, &e.to, &e.text);
+        pthread_mutex_unlock(&m->lock);
+        if (!more)
+            return;
+        tell(m, &e);
+    }
+}
+
+static void tell_out(gkm *m)
+{
+    gkm_event e = {.kind = GKM_EVENT_EVICTED, .epoch = gk_member_highest(m->e)};
+
+    if (m->out_told)
+        return;
+    m->out_told = true;
+    tell(m, &e);
+    pthread_mutex_lock(&m->lock);
+    pthread_cond_broadcast(&m->wake);
+    pthread_mutex_unlock(&m->lock);
+}
+
+bool gkm_settled(gkm *m, gk_verdict v, gkm_via via)
+{
+    char why[GKM_WHY] = {0};
+    bool dirty = false;
+
+    pthread_mutex_lock(&m->lock);
+    dirty = gk_member_dirty(m->e);
+    pthread_mutex_unlock(&m->lock);
+    if (dirty && gkm_save(m, why, sizeof(why)) != GKM_OK) {
+        gkm_event e = {.kind = GKM_EVENT_REFUSED, .text = why};
+
+        tell(m, &e);
+        return false;
+    }
+    tell_missed(m);
+    if (v == GK_FED_KEY || v == GK_FED_JOINED)
+        publish(m, via);
+    else if (v == GK_FED_EVICTED)
+        tell_out(m);
+    else if (gk_verdict_refused(v)) {
+        gkm_event e = {.kind = GKM_EVENT_REFUSED, .text = gk_verdict_str(v)};
+
+        tell(m, &e);
+    }
+    return true;
+}
+
+static gk_verdict feed(gkm *m, const gk_zk_data *d)
+{
+    gk_verdict v = GK_FED_MALFORMED;
+
+    for (int i = 0; i < 2; i++) {
+        pthread_mutex_lock(&m->lock);
+        v = gk_member_feed(m->e, (gk_bytes){d->data, d->n}, gkm_now());
+        pthread_mutex_unlock(&m->lock);
+        if (v != GK_FED_NEEDS_AUTHORITY || !gkm_authority(m))
+            break;
+    }
+    return v;
+}
+
+/* feed_kek gives the engine our own KEK message (flat mode), which was read before or is read now. */
+static gk_verdict feed_kek(gkm *m, gk_zk_data *d)
+{
+    char path[GK_TREE_PATH];
+    gk_verdict v = GK_FED_NEEDS_KEK;
+
+    m->flat = true;
+    if (d->data == NULL) {
+        gkm_path(m, path, "members/%016llx", (unsigned long long)gk_member_leaf(m->e));
+        (void)gk_zk_get(m->zk, path, false, d, GKM_TIMEOUT_MS);
+    }
+    if (d->rc == ZOK && d->data != NULL)
+        v = feed(m, d);
+    gk_zk_data_free(d);
+    return v;
+}
+
+/* read_epochs reads the next epochs, with the watch on the one behind the first, and feeds them. Gives how many were there; -1: no connection, or
+ * something was refused. */
+static int read_epochs(gkm *m, gkm_via via)
+{
+    char paths[AHEAD + 1][GK_TREE_PATH];
+    char watch[GK_TREE_PATH];
+    const char *list[AHEAD + 1];
+    gk_zk_data d[AHEAD + 1] = {0};
+    uint64_t next = gk_member_epoch(m->e) + 1;
+    size_t n = AHEAD + (m->flat ? 1 : 0);
+    int there = 0;
+    bool set = false;
+    int rc = ZOK;
+
+    for (size_t i = 0; i < AHEAD; i++)
+        gkm_path(m, paths[i], "epochs/%llu", (unsigned long long)(next + i));
+    gkm_path(m, paths[AHEAD], "members/%016llx", (unsigned long long)gk_member_leaf(m->e));
+    for (size_t i = 0; i < n; i++)
+        list[i] = paths[i];
+    gkm_path(m, watch, "epochs/%llu", (unsigned long long)(next + 1));
+    rc = gk_zk_get_and_watch(m->zk, list, n, d, watch, &set, GKM_TIMEOUT_MS);
+    m->armed = rc == ZOK && set ? next + 1 : 0;
+    for (size_t i = 0; i < AHEAD && rc == ZOK && d[i].rc == ZOK; i++) {
+        gk_verdict v = feed(m, &d[i]);
+
+        if (v == GK_FED_NEEDS_KEK) {
+            v = feed_kek(m, &d[AHEAD]);
+            v = gk_verdict_refused(v) ? v : feed(m, &d[i]);
+        }
+        if (v == GK_FED_KEY)
+            m->zxid = d[i].stat.czxid;
+        there = gkm_settled(m, v, i == 0 ? via : GKM_VIA_RING) && !gk_verdict_refused(v) ? there + 1 : -1;
+        if (there < 0 || v == GK_FED_EVICTED || v == GK_FED_AHEAD || v == GK_FED_NEEDS_KEK)
+            break;
+    }
+    for (size_t i = 0; i < n; i++)
+        gk_zk_data_free(&d[i]);
+    return rc == ZOK ? there : -1;
+}
+
+/* look_around lists epochs/: the engine learns what is newest, and what has gone. */
+static bool look_around(gkm *m)
+{
+    char path[GK_TREE_PATH];
+    char **names = NULL;
+    size_t n = 0;
+    uint64_t low = UINT64_MAX;
+    uint64_t high = 0;
+    int rc = ZOK;
+
+    gkm_path(m, path, "epochs");
+    rc = gk_zk_children(m->zk, path, false, &names, &n, GKM_TIMEOUT_MS);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t e = strtoull(names[i], NULL, 10);
+
+        low = e < low ? e : low;
+        high = e > high ? e : high;
+    }
+    gk_zk_names_free(names, n);
+    if (rc != ZOK || n == 0)
+        return false;
+    pthread_mutex_lock(&m->lock);
+    gk_member_seen(m->e, low, high);
+    pthread_mutex_unlock(&m->lock);
+    return true;
+}
+
+static void take_fresh(gkm *m)
+{
+    char path[GK_TREE_PATH];
+    gk_zk_data d = {0};
+    gk_verdict v = GK_FED_MALFORMED;
+
+    gkm_path(m, path, "fresh");
+    if (gk_zk_get(m->zk, path, true, &d, GKM_TIMEOUT_MS) != ZOK || d.n == 0) {
+        if (d.rc == ZNONODE)
+            (void)gk_zk_exists(m->zk, path, true, NULL, GKM_TIMEOUT_MS);
+        gk_zk_data_free(&d);
+        return;
+    }
+    if (d.stat.mzxid <= m->zxid) { /* from before the newest epoch, or known */
+        gk_zk_data_free(&d);
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_mutex_lock(&m->lock);
+        v = gk_member_fresh(m->e, (gk_bytes){d.data, d.n}, gkm_now());
+        pthread_mutex_unlock(&m->lock);
+        if (v != GK_FED_NEEDS_AUTHORITY || !gkm_authority(m))
+            break;
+    }
+    if (v == GK_FED_FRESH)
+        m->zxid = d.stat.mzxid;
+    gk_zk_data_free(&d);
+    if (gkm_settled(m, v, GKM_VIA_NOTIFY) && m->stale_told && !gk_member_stale(m->e, gkm_now())) {
+        gkm_event e = {.kind = GKM_EVENT_FRESH};
+
+        m->stale_told = false;
+        tell(m, &e);
+    }
+}
+
+/* catch_up follows the group until there is nothing to read. */
+static void catch_up(gkm *m, bool notified)
+{
+    gkm_via via = notified ? GKM_VIA_NOTIFY : GKM_VIA_RING;
+    char path[GK_TREE_PATH];
+    uint64_t arg = 0;
+    int there = 0;
+    int rc = ZOK;
+
+    if (!notified && m->armed == gk_member_epoch(m->e) + 1 && gk_member_next(m->e, &arg) == GK_NEED_NOTHING)
+        return;
+    for (;;) {
+        gk_need need = GK_NEED_NOTHING;
+
+        there = read_epochs(m, via);
+        if (there < 0)
+            return; /* tried again when something happens, or soon */
+        via = GKM_VIA_RING;
+        if (there > 0 && (m->armed != gk_member_epoch(m->e) + 1 || there == AHEAD))
+            continue;
+        pthread_mutex_lock(&m->lock);
+        need = gk_member_next(m->e, &arg);
+        pthread_mutex_unlock(&m->lock);
+        if (need == GK_NEED_AUTHORITY && !gkm_authority(m))
+            return;
+        if (need == GK_NEED_REFRESH)
+            m->want_refresh = true;
+        if (need == GK_NEED_EPOCH && there == 0) {
+            if (!look_around(m) || gk_member_next(m->e, &arg) == GK_NEED_EPOCH)
+                return;
+            continue;
+        }
+        break;
+    }
+    if (there == 0) { /* the watch that went along was on the one behind it */
+        gkm_path(m, path, "epochs/%llu", (unsigned long long)gk_member_epoch(m->e) + 1);
+        rc = gk_zk_exists(m->zk, path, true, NULL, GKM_TIMEOUT_MS);
+        m->armed = rc == ZNONODE ? gk_member_epoch(m->e) + 1 : 0;
+        if (rc == ZOK) {
+            pthread_mutex_lock(&m->lock);
+            m->woken = m->notified = true;
+            pthread_mutex_unlock(&m->lock);
+        }
+    }
+}
+
+static void check_stale(gkm *m)
+{
+    gkm_event e = {.kind = GKM_EVENT_STALE};
+    bool stale = false;
+
+    pthread_mutex_lock(&m->lock);
+    stale = gk_member_status(m->e) == GK_MEMBER_IN && gk_member_stale(m->e, gkm_now());
+    pthread_mutex_unlock(&m->lock);
+    if (stale && !m->stale_told) {
+        m->stale_told = true;
+        tell(m, &e);
+    }
+}
+
+/* rest waits for an event, or until the member gets stale, or a while. */
+static bool rest(gkm *m)
+{
+    int64_t ms = IDLE_MS;
+    int64_t deadline = 0;
+    struct timespec t;
+    uint64_t now = gkm_now();
+    bool stop = false;
+
+    pthread_mutex_lock(&m->lock);
+    if (gk_member_status(m->e) == GK_MEMBER_IN && !m->stale_told && gk_member_stale_at(m->e) < now + IDLE_MS)
+        ms = gk_member_stale_at(m->e) > now ? (int64_t)(gk_member_stale_at(m->e) - now) + 1 : 1;
+    if (gk_member_status(m->e) == GK_MEMBER_BEHIND || m->want_refresh)
+        ms = ms < 500 ? ms : 500;
+    deadline = gk_zk_now_ms() + ms;
+    t = (struct timespec){.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000L};
+    while (!m->woken && !m->stop) {
+        if (pthread_cond_timedwait(&m->wake, &m->lock, &t) == ETIMEDOUT)
+            break;
+    }
+    m->woken = false;
+    stop = m->stop;
+    pthread_mutex_unlock(&m->lock);
+    return !stop;
+}
+
+void *gkm_run(void *arg)
+{
+    gkm *m = arg;
+
+    if (gk_member_status(m->e) == GK_MEMBER_IN)
+        publish(m, GKM_VIA_RING);
+    do {
+        bool notified = false;
+        bool resync = false;
+        bool fresh = false;
+
+        pthread_mutex_lock(&m->lock);
+        notified = m->notified;
+        resync = m->resync;
+        fresh = m->fresh_dirty;
+        m->notified = m->resync = m->fresh_dirty = false;
+        pthread_mutex_unlock(&m->lock);
+        if (gk_member_status(m->e) == GK_MEMBER_OUT) {
+            tell_out(m);
+        } else if (gk_zk_wait(m->zk, 1000) == ZOK) {
+            if (resync) {
+                m->armed = 0; /* a new session has no watches */
+                (void)look_around(m);
+            }
+            if (gk_member_status(m->e) != GK_MEMBER_PENDING)
+                catch_up(m, notified && !resync);
+            if (fresh)
+                take_fresh(m);
+            gkm_requests(m);
+        } else { /* nothing was read: all of it again */
+            pthread_mutex_lock(&m->lock);
+            m->notified |= notified;
+            m->resync |= resync;
+            m->fresh_dirty |= fresh;
+            pthread_mutex_unlock(&m->lock);
+        }
+        check_stale(m);
+    } while (rest(m));
+    return NULL;
+}
