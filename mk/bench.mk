@@ -8,3 +8,14 @@ $(B)/bench/core: $(B)/obj/benchmarks/native/core.o $(NATIVE_OBJ)
 	@mkdir -p $(@D)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LTO) $(LDFLAGS) $^ -l:libcrypto.a -lpthread -ldl -o $@
+
+# The load generator: it shares the bounded cursors with the core, and nothing else.
+LOAD_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard benchmarks/load/*.c))
+LOAD := $(B)/bench/load
+
+$(LOAD): $(LOAD_OBJ) $(NATIVE_LIB)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LTO) $(LDFLAGS) $^ -o $@ -lssl -lcrypto
+
+-include $(LOAD_OBJ:.o=.d)
