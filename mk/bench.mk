@@ -19,3 +19,24 @@ $(LOAD): $(LOAD_OBJ) $(NATIVE_LIB)
 	$(Q)$(CC) $(CFLAGS) $(LTO) $(LDFLAGS) $^ -o $@ -lssl -lcrypto
 
 -include $(LOAD_OBJ:.o=.d)
+
+# What only the benchmarks need: plots, and a profiler.
+$(B)/deps/.bench: mk/requirements-bench.txt $(B)/deps/.venv
+	$(say) DEPS "Python packages of the benchmarks"
+	$(Q)$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# `make bench`: all parts, two hours; QUICK=1: five minutes. PARTS="standalone zpp" and LAUNCHES=N choose. Tables and plots go to build/bench.
+.PHONY: bench
+bench: all $(LOAD) $(B)/deps/.bench
+	$(Q)$(VENV)/bin/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(LAUNCHES),--launches $(LAUNCHES)) $(PARTS)
+
+PROFILER_VERSION := 4.1
+$(B)/deps/.profiler-$(PROFILER_VERSION): mk/maven/profiler-pom.xml
+	$(Q)mk/deps/maven.sh profiler $(PROFILER_VERSION)
+	@touch $@
+
+# `make bench-flame`: a flame graph (SVG) of the encrypted server under pipelined reads; OPTIONS="--configuration tuned --phase 'set depth=16'".
+.PHONY: bench-flame
+bench-flame: all $(LOAD) $(B)/deps/.profiler-$(PROFILER_VERSION)
+	$(Q)benchmarks/flame.py $(OPTIONS)

@@ -367,33 +367,41 @@ static void stop(const phase *p)
 }
 
 /* A phase lasts as long as it says; with a count, until all is answered; a delete, until the first connection has no node left. */
+static bool goes_on(const phase *p, uint64_t until, uint64_t ops)
+{
+    if (p->count)
+        return g.in_flight > 0;
+    bool more = strcmp(p->op, "delete") == 0 ? g.issuing == g.count : now_ns() < until;
+    return more || (g.ops == ops && g.in_flight > 0);
+}
+
 static void run_phase(const phase *p)
 {
-    bool deletes = strcmp(p->op, "delete") == 0;
+    bool bounded = p->count != 0 || strcmp(p->op, "delete") == 0; /* measured from its first request on */
     prepare(p);
-    mark start = take_mark();
+    mark begin = take_mark();
     running = p;
-    g.measuring = p->count != 0;
+    g.measuring = bounded;
     for (int i = 0; i < g.count; i++)
         start_requests(&g.conns[i], p->depth);
-    uint64_t from = now_ns() + (p->count ? 0 : (uint64_t)(p->warm * 1e9)), until = from + (uint64_t)(p->seconds * 1e9);
-    while (now_ns() < from && g.issuing == g.count)
+    uint64_t from = now_ns() + (uint64_t)(p->warm * 1e9), until = from + (uint64_t)(p->seconds * 1e9);
+    while (!bounded && now_ns() < from)
         turn(from);
-    mark begin = p->count ? start : take_mark();
+    if (!bounded)
+        begin = take_mark();
     g.measuring = true;
-    while (p->count ? g.in_flight > 0 : deletes ? g.issuing == g.count : now_ns() < until)
-        turn(p->count || deletes ? 0 : until);
+    while (goes_on(p, until, begin.ops))
+        turn(bounded || now_ns() > until ? 0 : until);
     mark end = take_mark();
     g.measuring = false;
-    if (deletes)
-        while (g.issuing > 0)
-            turn(0);
+    while (bounded && g.issuing > 0)
+        turn(0);
     stop(p);
     if (p->op[0] == 't') /* until the last event */
         end = take_mark();
     running = NULL;
     if (end.ops == begin.ops)
-        fail("NOTHING", "phase %s had no reply in its time (hint: a delete needs a create before it)", p->name);
+        fail("NOTHING", "phase %s had no reply (hint: delete, watch and touch need a create before them)", p->name);
     print_result(p, begin, end);
 }
 

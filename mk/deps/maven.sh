@@ -1,14 +1,15 @@
 #!/bin/bash
-# maven.sh zookeeper VERSION | curator VERSION: puts the jars of mk/maven/NAME-pom.xml into build/deps/, in one piece or not at all.
+# maven.sh zookeeper VERSION | curator VERSION | profiler VERSION: puts the jars of mk/maven/NAME-pom.xml into build/deps/, in one piece or not at all.
 . "$(dirname "$0")/common.sh"
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
-name=${1:?zookeeper or curator}
+name=${1:?zookeeper, curator or profiler}
 version=${2:?version}
 case $name in
 zookeeper) property=zk.version target=$root/build/deps/zookeeper-$version ;;
 curator) property=curator.version target=$root/build/deps/curator ;;
-*) die USAGE "unknown set '$name'" "zookeeper or curator" ;;
+profiler) property=profiler.version target=$root/build/deps/profiler ;;
+*) die USAGE "unknown set '$name'" "zookeeper, curator or profiler" ;;
 esac
 
 work=$root/build/deps/.$name-$version.$$

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""make bench: stock NIO, stock Netty, stock Netty with our tuning, and encrypted, side by side in one run.
+
+Each launch starts fresh JVMs of all configurations; then every case is run on each of them in turn, in an order that rotates, so that what
+the machine does meanwhile meets all of them alike. Raw figures: build/bench/raw/PART.json; report.py makes tables and plots of them."""
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import cases  # noqa: E402
+import report  # noqa: E402
+from servers import ROOT, BenchError, Ensemble, Load  # noqa: E402
+
+OUT = ROOT / "build" / "bench"
+WARM_UP = ("mixed reads=50 payload=1024 depth=16", "get payload=1024 depth=1", "create payload=1024 depth=16", "delete depth=16", "exists payload=1024 depth=16",
+           "list children=100 depth=16")
+
+
+def say(text):
+    print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
+
+
+class Pair:
+    """Servers of one configuration and the load on them."""
+
+    def __init__(self, configuration, part):
+        self.ensemble = Ensemble(configuration, part.servers, part.tls)
+        try:
+            self.load = Load(self.ensemble.connect, 8, self.ensemble.pids, self.ensemble.certificates())
+        except BaseException:
+            self.ensemble.stop()
+            raise
+
+    def close(self):
+        self.load.close()
+        self.ensemble.stop()
+
+
+def configurations(part):
+    """NIO has no TLS."""
+    return [c for c in cases.CONFIGURATIONS if not (part.tls and c == "nio")]
+
+
+def warm_up(pairs, part):
+    for seconds in (part.warm_up * 0.6, part.warm_up * 0.4):
+        for pair in pairs.values():
+            for phase in WARM_UP:
+                pair.load.phase(f"{phase} warm=0 seconds={seconds / len(WARM_UP):.2f}")
+
+
+def launch(part, number, results):
+    pairs = {}
+    try:
+        for configuration in configurations(part):
+            pairs[configuration] = Pair(configuration, part)
+        warm_up(pairs, part)
+        names = list(pairs)
+        for repetition in range(part.repetitions):
+            for at, case in enumerate(part.cases):
+                shift = (number * part.repetitions + repetition + at) % len(names)
+                for configuration in names[shift:] + names[:shift]:
+                    for name, phase in case.phases:
+                        got = pairs[configuration].load.phase(f"{phase} warm=0.15 seconds={part.seconds}")
+                        if name:
+                            results.append({"launch": number, "repetition": repetition, "configuration": configuration, "case": name} | got)
+    finally:
+        for pair in pairs.values():
+            pair.close()
+
+
+def run_part(name, part, raw):
+    results, begin = [], time.time()
+    for number in range(part.launches):
+        say(f"{name}: launch {number + 1} of {part.launches}")
+        launch(part, number, results)
+        document = {"part": name, "title": part.title, "servers": part.servers, "tls": part.tls, "launches": number + 1, "seconds": part.seconds,
+                    "took_s": round(time.time() - begin), "results": results}
+        (raw / f"{name}.json").write_text(json.dumps(document))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="example: make bench QUICK=1; make bench PARTS='standalone zpp' LAUNCHES=8")
+    p.add_argument("--quick", action="store_true", help="fewer launches and cases: five minutes instead of two hours")
+    p.add_argument("--launches", type=int, help="instead of each part's own number")
+    p.add_argument("--out", type=Path, default=OUT, help="where results go (build/bench)")
+    p.add_argument("parts", nargs="*", metavar="PART", help=f"of {' '.join(cases.FULL)} (all)")
+    args = p.parse_args()
+    parts = cases.QUICK_PARTS if args.quick else cases.FULL
+    if unknown := set(args.parts) - set(parts):
+        p.error(f"no part {', '.join(sorted(unknown))}")
+    raw = args.out / "raw"
+    raw.mkdir(parents=True, exist_ok=True)
+    if not args.parts:
+        for old in raw.glob("*.json"):
+            old.unlink()
+    try:
+        for name in args.parts or parts:
+            part = parts[name]
+            if args.launches:
+                part = cases.Part(**(vars(part) | {"launches": args.launches}))
+            run_part(name, part, raw)
+    except BenchError as error:
+        print(f"bench: error: RUN: {error}", file=sys.stderr)
+        return 1
+    print(report.write(args.out))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
