@@ -5,12 +5,14 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
+import io.netty.handler.flush.FlushConsolidationHandler;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.AttributeKey;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.FastThreadLocal;
 import io.netty.util.internal.PlatformDependent;
 import java.io.IOException;
+import java.net.SocketAddress;
 import java.util.concurrent.atomic.AtomicLong;
 import javax.net.ssl.SSLSession;
 import org.apache.zookeeper.server.command.FourLetterCommands;
@@ -38,7 +40,8 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
     /** Bytes of half frames held by all connections. */
     private static final AtomicLong HELD = new AtomicLong();
     private static final long HELD_MAX = PlatformDependent.maxDirectMemory() / 2;
-    private static final int REPLY_ROOM = 64;
+    /** What a reply may grow by before its buffer has to. */
+    static final int REPLY_ROOM = 64;
     /** Where NettyServerCnxnFactory keeps a channel's connection. */
     private static final AttributeKey<NettyServerCnxn> CNXN = AttributeKey.valueOf("NettyServerCnxn");
     private static final int SCRATCH_SIZE = 64 << 10;
@@ -60,6 +63,8 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
     private final ServerCnxnFactory factory;
     private Mode mode = Mode.START;
     private long session;
+    private SocketAddress client;
+    private GroupkeeperReplyQueue queue; // with flush consolidation and without TLS, else null
     private ByteBuf half; // the start of a frame whose end isn't here
     private boolean mayAskForKeys; // still worth a look whether this client has the TLS and the identity for groups' keys
 
@@ -74,6 +79,9 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
         GroupkeeperNative.sessionFree(session);
         session = 0;
         dropHalf();
+        if (queue != null) {
+            queue.drop();
+        }
     }
 
     private void dropHalf() {
@@ -162,6 +170,7 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
         if (refused(ctx)) {
             return;
         }
+        client = ctx.channel().remoteAddress();
         session = GroupkeeperNative.sessionNew(runtime.codec);
         if (session == 0) {
             LOG.error("Groupkeeper: closing connection to {}: no native memory", ctx.channel().remoteAddress());
@@ -170,6 +179,10 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
         }
         mode = Mode.FRAMES;
         mayAskForKeys = runtime.config.agreement && (runtime.config.requireTls.equals("off") || forwardSecret(ctx.pipeline().get(SslHandler.class)));
+        if (runtime.config.flushConsolidation && ctx.pipeline().get(SslHandler.class) == null) {
+            queue = new GroupkeeperReplyQueue(ctx, this::append);
+            ctx.pipeline().remove(FlushConsolidationHandler.class); // the queue does what that does
+        }
     }
 
     /** TLS 1.3, or TLS 1.2 with ECDHE: what is recorded today isn't opened by a private key that leaks later. */
@@ -252,6 +265,7 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
 
     private void close(ChannelHandlerContext ctx) {
         mode = Mode.CLOSED;
+        sendQueued();
         ctx.close();
     }
 
@@ -261,37 +275,65 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
     public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) throws Exception {
         ByteBuf reply = (ByteBuf) msg;
         if (!reply.isReadable() || mode == Mode.FOUR_LETTERS) {
+            sendQueued();
             ctx.write(reply, promise);
             return;
         }
-        ByteBuf plain = null;
+        if (queue != null && mode == Mode.FRAMES) {
+            queue.add(reply, promise);
+            return;
+        }
+        ByteBuf plain = ctx.alloc().directBuffer(reply.readableBytes() + REPLY_ROOM);
+        boolean good = false;
+        boolean some = false;
         try {
-            plain = session == 0 ? null : decrypt(ctx, reply);
+            good = session != 0 && append(reply, plain);
+            some = good && plain.isReadable();
         } finally {
             ReferenceCountUtil.release(reply);
-        }
-        if (plain == null) {
-            promise.tryFailure(new IOException("reply withheld"));
-            if (mode != Mode.CLOSED) {
-                LOG.error("Groupkeeper: closing connection to {}: a reply of the server doesn't fit its request", ctx.channel().remoteAddress());
-                close(ctx);
+            if (!some) {
+                plain.release();
             }
-        } else if (plain.isReadable()) {
+        }
+        if (some) {
             ctx.write(plain, promise);
-        } else { // an event of a node that isn't ours
-            plain.release();
+        } else if (good) { // an event of a node that isn't ours
             promise.trySuccess();
+        } else {
+            promise.tryFailure(new IOException("reply withheld"));
+            close(ctx);
         }
     }
 
-    /** The client's form of a reply, or null. */
-    private ByteBuf decrypt(ChannelHandlerContext ctx, ByteBuf reply) {
+    @Override
+    public void flush(ChannelHandlerContext ctx) {
+        if (queue != null) {
+            queue.flushSoon();
+        } else {
+            ctx.flush();
+        }
+    }
+
+    @Override
+    public void close(ChannelHandlerContext ctx, ChannelPromise promise) {
+        sendQueued();
+        ctx.close(promise);
+    }
+
+    private void sendQueued() {
+        if (queue != null) {
+            queue.flushNow();
+        }
+    }
+
+    /** Appends the client's form of a reply to out; false when the connection must be closed, which is logged. */
+    private boolean append(ByteBuf reply, ByteBuf out) {
         int length = reply.readableBytes();
         boolean large = length > SCRATCH_SIZE;
-        ByteBuf in = large ? ctx.alloc().directBuffer(length) : SCRATCH.get();
+        ByteBuf in = large ? out.alloc().directBuffer(length) : SCRATCH.get();
         try {
             in.clear().writeBytes(reply);
-            return decrypt(ctx, in, length);
+            return append(in, length, out);
         } finally {
             if (large) {
                 in.release();
@@ -299,20 +341,25 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
         }
     }
 
-    private ByteBuf decrypt(ChannelHandlerContext ctx, ByteBuf in, int length) {
+    private boolean append(ByteBuf in, int length, ByteBuf out) {
         int room = length + REPLY_ROOM;
         while (true) {
-            ByteBuf out = ctx.alloc().directBuffer(room);
-            long done = GroupkeeperNative.reply(session, runtime.worker.get(), address(in, 0), length, address(out, 0), out.capacity());
+            out.ensureWritable(room);
+            int at = out.writerIndex();
+            long done = GroupkeeperNative.reply(session, runtime.worker.get(), address(in, 0), length, address(out, at), out.capacity() - at);
             if (done >= 0) {
                 if ((done & GroupkeeperNative.DECRYPT_FAILED) != 0) {
-                    runtime.warnOfDecryptFailures(ctx.channel().remoteAddress());
+                    runtime.warnOfDecryptFailures(client);
                 }
-                return out.writerIndex((int) done);
+                out.writerIndex(at + (int) done);
+                return true;
             }
-            out.release();
             if (done == GroupkeeperNative.FAILED) {
-                return null;
+                if (mode != Mode.CLOSED) {
+                    LOG.error("Groupkeeper: closing connection to {}: a reply of the server doesn't fit its request", client);
+                    mode = Mode.CLOSED;
+                }
+                return false;
             }
             room = (int) -done;
         }
