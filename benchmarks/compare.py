@@ -11,7 +11,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import stats  # noqa: E402
-from servers import OPTIONS, BenchError, Ensemble, Load  # noqa: E402
+from servers import OPTIONS, BenchError, Ensemble, Load, ended_cleanly  # noqa: E402
 
 PHASES = ("get payload=1024 depth=1", "get payload=1024 depth=16", "get payload=1024 depth=64", "set payload=1024 depth=1", "set payload=1024 depth=16",
           "mixed reads=90 payload=1024 depth=16")
@@ -76,4 +76,5 @@ def main():
 
 
 if __name__ == "__main__":
+    ended_cleanly()
     sys.exit(main())

@@ -11,7 +11,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from servers import OPTIONS, ROOT, BenchError, Ensemble, Load  # noqa: E402
+from servers import OPTIONS, ROOT, BenchError, Ensemble, Load, ended_cleanly  # noqa: E402
 
 WIDTH, ROW, LEAST = 1200, 15, 0.0015 # a frame below this share of all samples isn't drawn
 WARM_UP = ("mixed reads=50 depth=16 seconds=6", "get depth=16 seconds=6")
@@ -158,4 +158,5 @@ def main():
 
 
 if __name__ == "__main__":
+    ended_cleanly()
     sys.exit(main())

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import cases  # noqa: E402
 import report  # noqa: E402
-from servers import ROOT, BenchError, Ensemble, Load  # noqa: E402
+from servers import ROOT, BenchError, Ensemble, Load, ended_cleanly  # noqa: E402
 
 OUT = ROOT / "build" / "bench"
 WARM_UP = ("mixed reads=50 payload=1024 depth=16", "get payload=1024 depth=1", "create payload=1024 depth=16", "delete depth=16", "exists payload=1024 depth=16",
@@ -112,4 +112,5 @@ def main():
 
 
 if __name__ == "__main__":
+    ended_cleanly()
     sys.exit(main())

@@ -1,9 +1,9 @@
 """The four configurations as real servers (tools/gk-sandbox), and a load generator connected to each."""
 import json
-import random
 import shutil
-import socket
+import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -25,17 +25,9 @@ class BenchError(Exception):
     pass
 
 
-def free_base(servers):
-    """A base port whose ports for that many servers are free now; a random one, as others may look for some at the same time."""
-    for base in random.sample(range(20000, 32000, 50), 100):
-        try:
-            for port in [base + 100 * kind + i for kind in range(5) for i in range(1, servers + 1)]:
-                with socket.socket() as s:
-                    s.bind(("127.0.0.1", port))
-            return base
-        except OSError:
-            continue
-    raise BenchError("no free ports")
+def ended_cleanly():
+    """A program that is told to end takes its servers with it."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
 
 
 class Ensemble:
@@ -44,27 +36,28 @@ class Ensemble:
     def __init__(self, configuration, servers=1, tls=False, jvm=("-Xms1g", "-Xmx1g"), settings=()):
         self.configuration, self.tls = configuration, tls
         self.dir = Path(tempfile.mkdtemp(prefix="gk-bench-", dir=TMPFS if TMPFS.is_dir() else None))
-        command = ["--servers", servers, "--tls", "on" if tls else "off", *OPTIONS[configuration]]
+        self.command = ["--servers", servers, "--tls", "on" if tls else "off", *OPTIONS[configuration]]
         for option in jvm:
-            command += ["--jvm", option]
+            self.command += ["--jvm", option]
         for pair in settings:
-            command += ["--set", pair]
+            self.command += ["--set", pair]
         try:
-            self._start(command, servers)
-            self.servers = json.loads(self._run("status", "--json"))["servers"]
+            self._run("start", *self.command)
+            self._look()
         except BaseException:
             self.stop()
             raise
-        self.pids = [s["pid"] for s in self.servers]
-        self.connect = ",".join(s["secure" if tls else "client"] for s in self.servers)
 
-    def _start(self, command, servers, attempts=4):
-        for attempt in range(1, attempts + 1):
-            try:
-                return self._run("start", "--base-port", free_base(servers), *command)
-            except BenchError as error:
-                if attempt == attempts or "PORT" not in str(error):
-                    raise
+    def _look(self):
+        self.servers = json.loads(self._run("status", "--json"))["servers"]
+        self.pids = [s["pid"] for s in self.servers]
+        self.connect = ",".join(s["secure" if self.tls else "client"] for s in self.servers)
+
+    def again(self):
+        """All servers are stopped, and started on their data."""
+        self._run("stop")
+        self._run("start", *self.command)
+        self._look()
 
     def _run(self, command, *args):
         done = subprocess.run([SANDBOX, command, "--dir", self.dir / "e", *map(str, args)], capture_output=True, text=True, check=False)

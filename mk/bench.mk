@@ -40,3 +40,8 @@ $(B)/deps/.profiler-$(PROFILER_VERSION): mk/maven/profiler-pom.xml
 .PHONY: bench-flame
 bench-flame: all $(LOAD) $(B)/deps/.profiler-$(PROFILER_VERSION)
 	$(Q)benchmarks/flame.py $(OPTIONS)
+
+# `make bench-scale`: memory and time with a million znodes and watches, 100,000 children, 10,000 connections.
+.PHONY: bench-scale
+bench-scale: all $(LOAD)
+	$(Q)benchmarks/scale.py $(OPTIONS)

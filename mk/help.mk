@@ -17,6 +17,8 @@ help:
 	'  asan, ubsan, tsan             unit tests under a checker' \
 	'  bench         throughput and latency, stock beside plugin; QUICK=1 for a short run' \
 	'  bench-native  the native code alone' \
+	'  bench-scale   a million znodes and watches, 100,000 children, 10,000 connections: memory and time' \
+	'  bench-flame   a flame graph of a server under load' \
 	'  lint          the rules of the house style' \
 	'  format        clang-format over native/, jni-glue/, tools/ and tests/' \
 	'  install       into DESTDIR and PREFIX (/usr/local)' \

@@ -92,6 +92,15 @@ def truncate(proxy, kind, body):
     return [body[:16] + jute.put_buffer(data[:-1]) + body[r.pos:]] if data else [body]
 
 
+def change_data(proxy, kind, body):
+    """The last byte of what is read."""
+    if kind != 4 or len(body) == 16:
+        return [body]
+    r = jute.Reader(body, 16)
+    data = r.buffer()
+    return [body[:16] + jute.put_buffer(data[:-1] + bytes([data[-1] ^ 1])) + body[r.pos:]] if data else [body]
+
+
 def error_code(proxy, kind, body):
     return [body[:12] + struct.pack('>i', -8) + body[16:]] if body[12:16] == struct.pack('>i', -101) else [body]
 
@@ -138,7 +147,7 @@ def tail(proxy, kind, body):
 
 REPLY = {
     'sequence-off-by-one': sequence, 'swapped-replies': swap, 'wrong-data-length': change_stat(8, 1), 'wrong-num-children': change_stat(9, 1), 'wrong-version': change_stat(4, -1),
-    'wrong-cversion': change_stat(5, 1), 'wrong-pzxid': change_stat(10, -1), 'owner-lost': change_stat(7, 1), 'null-as-empty': null_as_empty, 'truncated-data': truncate,
+    'wrong-cversion': change_stat(5, 1), 'wrong-pzxid': change_stat(10, -1), 'owner-lost': change_stat(7, 1), 'null-as-empty': null_as_empty, 'truncated-data': truncate, 'changed-data': change_data,
     'missing-child': listing(lambda n: n[1:] if len(n) > 1 else n), 'extra-child': listing(lambda n: n + [b'extra'] if n else n),
     'ciphertext-child': listing(lambda n: n[:-1] + [b'kQ3xYb0mZ2ZrT1hWdU5vT2dB'] if n else n), 'wrong-error': error_code, 'zxid-back': zxid_back, 'ping-xid': ping_xid, 'acl-perms': acl_perms,
     'no-addwatch-body': drop_answer_body, 'multi-results': multi_result, 'trailing-byte': tail,
