@@ -45,3 +45,8 @@ bench-flame: all $(LOAD) $(B)/deps/.profiler-$(PROFILER_VERSION)
 .PHONY: bench-scale
 bench-scale: all $(LOAD)
 	$(Q)benchmarks/scale.py $(OPTIONS)
+
+# `make bench-growth`: what encryption adds as paths, names, listings, payloads, connections and ensembles grow.
+.PHONY: bench-growth
+bench-growth: all $(LOAD)
+	$(Q)benchmarks/growth.py $(OPTIONS)
