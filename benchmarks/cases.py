@@ -75,8 +75,8 @@ class Part:
     cases: tuple
     launches: int
     repetitions: int = 1
-    seconds: float = 0.6
-    warm_up: float = 8
+    seconds: float = 0.6 # for each figure
+    warm_up: float = 6   # for each configuration
 
 
 FULL = {
@@ -84,12 +84,11 @@ FULL = {
     "standalone-tls": Part("1 server, TLS", 1, True, CORE + (one("list", LISTING, children=10000, depth=1),), 8),
     "ensemble": Part("3 servers", 3, False, ENSEMBLE, 8),
     "ensemble-tls": Part("3 servers, TLS for clients and between servers", 3, True, ENSEMBLE, 8),
-    "zpp": Part("ZPP's figures, 3 servers", 3, False, zpp(ZPP_PAYLOADS), 5, 3, 0.25),
+    "zpp": Part("ZPP's figures, 3 servers", 3, False, zpp(ZPP_PAYLOADS), 5, 3, 0.2),
 }
 QUICK_PARTS = {
-    "standalone": Part("1 server", 1, False, QUICK, 3, seconds=0.4, warm_up=3),
-    "standalone-tls": Part("1 server, TLS", 1, True, FEW, 2, seconds=0.4, warm_up=3),
+    "standalone": Part("1 server", 1, False, QUICK, 2, seconds=0.4, warm_up=3),
+    "standalone-tls": Part("1 server, TLS", 1, True, FEW, 1, seconds=0.4, warm_up=3),
     "ensemble": Part("3 servers", 3, False, FEW, 1, seconds=0.4, warm_up=3),
-    "ensemble-tls": Part("3 servers, TLS for clients and between servers", 3, True, FEW, 1, seconds=0.4, warm_up=3),
-    "zpp": Part("ZPP's figures, 3 servers", 3, False, zpp((0, 2560)), 1, 1, 0.2, 3),
+    "zpp": Part("ZPP's figures, 3 servers", 3, False, zpp((0, 2560)), 1, 1, 0.15, 3),
 }

@@ -25,14 +25,16 @@ def ratios(part, path):
         axis.axvline(1, color="black", linewidth=0.6)
         axis.set_title(title)
         axis.set_xscale("log")
-        low, high = axis.get_xlim()
-        ticks = [t for t in (0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5) if low <= t <= high]
+        centres = [part.ratio(case, other, key)[0] for case in part.cases for other in others] + [1]
+        low, high = min(centres) * 0.85, max(centres) * 1.18
+        axis.set_xlim(low, high)
+        ticks = [t for t in (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 6) if low <= t <= high]
         axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
         axis.set_xticks([], minor=True)
         axis.grid(axis="x", linewidth=0.3)
     axes[0].set_yticks(range(len(part.cases)), part.cases)
     axes[0].invert_yaxis()
-    axes[1].legend(fontsize=7, loc="best")
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=len(others))
     figure.savefig(path, metadata=PLAIN)
     plt.close(figure)
 

@@ -7,6 +7,8 @@ import argparse
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -56,8 +58,11 @@ def warm_up(pairs, part):
 def launch(part, number, results):
     pairs = {}
     try:
-        for configuration in configurations(part):
-            pairs[configuration] = Pair(configuration, part)
+        with ThreadPoolExecutor() as pool:
+            starting = {c: pool.submit(Pair, c, part) for c in configurations(part)}
+        pairs = {c: made.result() for c, made in starting.items() if not made.exception()}
+        for made in starting.values():
+            made.result()
         warm_up(pairs, part)
         names = list(pairs)
         for repetition in range(part.repetitions):
@@ -69,8 +74,8 @@ def launch(part, number, results):
                         if name:
                             results.append({"launch": number, "repetition": repetition, "configuration": configuration, "case": name} | got)
     finally:
-        for pair in pairs.values():
-            pair.close()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Pair.close, pairs.values()))
 
 
 def run_part(name, part, raw):
@@ -87,6 +92,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="example: make bench QUICK=1; make bench PARTS='standalone zpp' LAUNCHES=8")
     p.add_argument("--quick", action="store_true", help="fewer launches and cases: five minutes instead of two hours")
     p.add_argument("--launches", type=int, help="instead of each part's own number")
+    p.add_argument("--seconds", type=float, help="for each figure, instead of each part's own time")
     p.add_argument("--out", type=Path, default=OUT, help="where results go (build/bench)")
     p.add_argument("parts", nargs="*", metavar="PART", help=f"of {' '.join(cases.FULL)} (all)")
     args = p.parse_args()
@@ -101,8 +107,7 @@ def main():
     try:
         for name in args.parts or parts:
             part = parts[name]
-            if args.launches:
-                part = cases.Part(**(vars(part) | {"launches": args.launches}))
+            part = replace(part, **{key: value for key, value in (("launches", args.launches), ("seconds", args.seconds)) if value})
             run_part(name, part, raw)
     except BenchError as error:
         print(f"bench: error: RUN: {error}", file=sys.stderr)

@@ -26,10 +26,12 @@ $(B)/deps/.bench: mk/requirements-bench.txt $(B)/deps/.venv
 	$(Q)$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-# `make bench`: all parts, two hours; QUICK=1: five minutes. PARTS="standalone zpp" and LAUNCHES=N choose. Tables and plots go to build/bench.
+# `make bench`: all parts, two hours; QUICK=1: five minutes. PARTS="standalone zpp", LAUNCHES=N and SECONDS=S
+# (for each figure) choose. Tables and plots go to build/bench.
 .PHONY: bench
 bench: all $(LOAD) $(B)/deps/.bench
-	$(Q)$(VENV)/bin/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(LAUNCHES),--launches $(LAUNCHES)) $(PARTS)
+	$(Q)$(VENV)/bin/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(LAUNCHES),--launches $(LAUNCHES)) \
+	  $(if $(SECONDS),--seconds $(SECONDS)) $(PARTS)
 
 PROFILER_VERSION := 4.1
 $(B)/deps/.profiler-$(PROFILER_VERSION): mk/maven/profiler-pom.xml
