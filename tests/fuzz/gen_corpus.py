@@ -1,13 +1,20 @@
 #!/usr/bin/env python3
 """First inputs of the codec's fuzz targets, made of the vectors in tests/vectors. What a target makes of its input stands in its first comment.
 
-usage: gen_corpus.py            write tests/fuzz/corpus/{path,quota,handshake,sequence,request,reply,session,keyread}
+usage: gen_corpus.py            write tests/fuzz/corpus/{path,quota,handshake,sequence,request,reply,session,keyread,group}
        gen_corpus.py --check    compare with what is there; exit 1 when something differs or is missing
 """
+import base64
+import datetime
 import hashlib
 import pathlib
 import struct
 import sys
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 HERE = pathlib.Path(__file__).resolve().parent
 VECTORS = HERE.parent / "vectors"
@@ -94,12 +101,45 @@ def session():
         yield f"choices-{i}", bytes([i % 8]) + choices(f"session {i}", 80 + 20 * i)
 
 
+def certificate():
+    """An Ed25519 certificate, which is the same each time; a pattern stands before it, as long as its first byte says."""
+    key = Ed25519PrivateKey.from_private_bytes(choices("certificate", 32))
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "alice"), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "a+b, c")])
+    names = x509.SubjectAlternativeName([x509.DNSName("a.example.org"), x509.UniformResourceIdentifier("spiffe://td/ns/a/sa/b")])
+    day = datetime.datetime(2024, 1, 1)
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(7)
+    built = built.not_valid_before(day).not_valid_after(day + datetime.timedelta(days=9)).add_extension(names, critical=False).sign(key, None)
+    der = built.public_bytes(Encoding.DER)
+    return struct.pack(">H", len(der)) + der
+
+
+def group():
+    case = next(cases("group_messages.txt"))
+    for i, name in enumerate(("epoch", "request", "authority", "genesis", "policy", "command", "fresh")):
+        yield name, bytes([i]) + raw(case, name)
+    znode = raw(case, "epoch")
+    yield "znode", b"\13" + struct.pack(">I", len(znode)) + znode + b"delta"
+    yield "reply", b"\14" + raw(case, "reply")
+    yield "token-record", b"\10" + raw(case, "token record")
+    yield "token", b"\10" + base64.urlsafe_b64encode(raw(case, "token"))
+    nothing = struct.pack(">IIII", 0, 0, 0, 0)
+    leaf, side = choices("leaf", 32), bytes(40) + nothing
+    yield "state-empty", b"\11" + struct.pack(">BQQQI", 1, 5, 0, 0, 0) + side
+    yield "state-flat", b"\11" + struct.pack(">BQQQ", 2, 5, 0, 3) + leaf + struct.pack(">I", 1) + struct.pack(">BQ", 1, 2) + leaf + struct.pack(">Q", 9) + side
+    rows = b"".join(struct.pack(">BQ", i > 2, i) + leaf + (struct.pack(">Q", i) if i > 2 else b"") for i in (1, 2, 3, 4, 5))
+    yield "state-tree", b"\11" + struct.pack(">BQQ", 1, 9, 6) + leaf + struct.pack(">QI", 0, 3) + rows + side
+    yield "member", b"\7GKM1\1\0\0\0" + b"\0\1g\0\1m" + bytes(32) + b"\1\0\0\0\0" + bytes(32) + b"\0" + bytes(64 + 8 + 64) + b"\0\0\0" + \
+        struct.pack(">HH", 0, 18) + bytes(8 * 18)
+    for i, pattern in enumerate((b"dns:*.example.org", b"uri:spiffe://td/**/sa/b", b"subject:CN=a*e")):
+        yield f"certificate-{i}", b"\12" + bytes([len(pattern) + 1]) + pattern + certificate()
+
+
 def main(args):
     if args not in ([], ["--check"]):
         print(__doc__, file=sys.stderr)
         return 2
     differ = 0
-    for target in (path, quota, handshake, sequence, request, reply, session, keyread):
+    for target in (path, quota, handshake, sequence, request, reply, session, keyread, group):
         folder = HERE / "corpus" / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in target():
