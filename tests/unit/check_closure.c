@@ -85,13 +85,35 @@ static void row(const gk_epoch *e, size_t i, uint64_t *node, uint64_t *under)
     ck_ok(gk_reader_u64(&r, under));
 }
 
+/* see_wraps: who has the key below gets the one above; what nobody has heard of before is fresh. */
+static void see_wraps(world *w, const gk_epoch *e, const uint32_t *before, bool *made)
+{
+    uint64_t node = 0, under = 0;
+
+    for (size_t i = 0; i < e->wraps.n / GK_EPOCH_WRAP; i++) {
+        row(e, i, &node, &under);
+        ck_assert(node < MAX_NODES && under < MAX_NODES);
+        for (int k = 0; k < 2; k++) { /* a node above two new leaves is named as `under` alone: their members have it by their grants */
+            uint64_t at = k == 0 ? node : under;
+
+            if (made[at] || (k == 1 && before[at] != 0))
+                continue;
+            ck_assert_uint_eq(before[at], 0); /* never one that was there */
+            reuse[at] = at;
+            w->of[at] = fresh(e, at);
+            made[at] = true;
+        }
+        edge(made[under] ? w->of[under] : before[under], w->of[node]); /* children stand before their parents */
+    }
+}
+
 /* see adds what one message means to a branch. */
 static void see(world *w, gk_bytes znode)
 {
     static bool made[MAX_NODES];
     gk_bytes message = {0}, delta = {0};
     gk_epoch e = {0};
-    uint64_t node = 0, under = 0, lost = 0;
+    uint64_t node = 0, lost = 0;
     uint32_t old_root = epochs > 0 ? roots[epochs - 1] : 0;
     bool leaving = false;
     static uint32_t before[MAX_NODES];
@@ -124,21 +146,7 @@ static void see(world *w, gk_bytes znode)
             w->of[node] = to;
         }
     }
-    for (size_t i = 0; i < e.wraps.n / GK_EPOCH_WRAP; i++) {
-        row(&e, i, &node, &under);
-        ck_assert(node < MAX_NODES && under < MAX_NODES);
-        for (int k = 0; k < 2; k++) { /* a node above two new leaves is named as `under` alone: their members have it by their grants */
-            uint64_t at = k == 0 ? node : under;
-
-            if (made[at] || (k == 1 && before[at] != 0))
-                continue;
-            ck_assert_uint_eq(before[at], 0); /* never one that was there */
-            reuse[at] = at;
-            w->of[at] = fresh(&e, at);
-            made[at] = true;
-        }
-        edge(made[under] ? w->of[under] : before[under], w->of[node]); /* children stand before their parents */
-    }
+    see_wraps(w, &e, before, made);
     if (w->of[e.root] == 0) {
         reuse[e.root] = e.root;
         w->of[e.root] = fresh(&e, e.root);
