@@ -128,6 +128,16 @@ gk_err gk_group_floor(const gk_group *g, uint64_t epoch, const uint8_t hash[GK_H
     return g->last.epoch == epoch && memcmp(g->last.hash, hash, GK_HASH) != 0 ? GK_ERR_AUTH : GK_OK;
 }
 
+gk_err gk_group_recover(gk_group *g, uint64_t epoch)
+{
+    if (g->broken || g->out || !g->ready)
+        return GK_ERR_STATE;
+    if (epoch > g->last.epoch)
+        g->last.epoch = epoch;
+    g->rekey = GK_REASON_RECOVER;
+    return GK_OK;
+}
+
 gk_err gk_group_fresh(const gk_group *g, uint64_t now_ms, gk_mem *out)
 {
     gk_fresh f = {.epoch = g->last.epoch, .time_ms = now_ms, .controller_epoch = g->control->controller_epoch,

@@ -73,6 +73,9 @@ gk_err gk_group_side(gk_group *g, gk_bytes data) GK_MUST_CHECK;
 gk_err gk_group_policy(gk_group *g, gk_bytes record) GK_MUST_CHECK;
 /* gk_group_floor: what this controller's own disk says: GK_ERR_AUTH when g is older, or has another message for that epoch. */
 gk_err gk_group_floor(const gk_group *g, uint64_t epoch, const uint8_t hash[GK_HASH]) GK_MUST_CHECK;
+/* gk_group_recover: after ZooKeeper was set back to an older state, and an administrator said so (GK_OP_RECOVER): the next epoch comes after `epoch`,
+ * the highest that any controller's disk knows. Members that were further than this state have to refresh; none goes back. Make a snapshot next. */
+gk_err gk_group_recover(gk_group *g, uint64_t epoch) GK_MUST_CHECK;
 void gk_group_free(gk_group *g);
 
 /* --- requests and commands ------------------------------------------------------------------------------------------------- */

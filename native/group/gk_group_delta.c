@@ -157,7 +157,7 @@ gk_err gk_group_follow(gk_group *g, gk_bytes znode)
 
     if (err == GK_OK)
         err = gk_epoch_parse(&e, message);
-    if (err == GK_OK && e.epoch != g->last.epoch + 1)
+    if (err == GK_OK && e.epoch != g->last.epoch + 1 && (e.reason != GK_REASON_RECOVER || e.epoch <= g->last.epoch))
         err = GK_ERR_STATE;
     if (err == GK_OK && (memcmp(e.prev, g->last.hash, GK_HASH) != 0 || memcmp(e.group_id, g->genesis.id, GK_GROUP_ID) != 0))
         err = GK_ERR_AUTH;

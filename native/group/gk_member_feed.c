@@ -170,6 +170,10 @@ static gk_verdict follows(gk_member *m, const gk_epoch *e)
         m->highest = e->epoch;
         m->dirty = true;
     }
+    if (e->reason == GK_REASON_RECOVER && !kek && (e->epoch > m->epoch + 1 || memcmp(e->prev, m->hash, GK_HASH) != 0)) {
+        m->needs_refresh = true; /* controllers started again from an older state: there is no way to here but to ask */
+        return GK_FED_AHEAD;
+    }
     if (e->epoch > m->epoch + 1 && !kek)
         return GK_FED_AHEAD;
     if (e->epoch == m->epoch + 1 && memcmp(e->prev, m->hash, GK_HASH) != 0)

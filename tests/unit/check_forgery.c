@@ -384,6 +384,49 @@ START_TEST(ring_and_state)
 }
 END_TEST
 
+/* ZooKeeper is restored from a backup: controllers refuse the older state; recovery goes on above all that was, and nobody goes back. */
+START_TEST(restored_from_a_backup)
+{
+    gk_zk backup = {0};
+    gk_group *g = NULL;
+    uint64_t high = 0, arg = 0, from = 0, to = 0;
+    uint8_t hash[GK_HASH];
+    const char *why = NULL;
+
+    for (size_t i = 0; i < r.zk.n; i++)
+        gk_zk_put(&backup, r.zk.nodes[i].path, gk_mem_view(&r.zk.nodes[i].data));
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(grig_command(&r, GK_OP_REKEY, NULL, BYTES(NULL, 0), NULL), GK_REFUSAL_NONE);
+        ck_assert(grig_step(&r));
+        for (size_t k = 0; k < 4; k++)
+            ck_assert_int_eq(grig_follow(&r, m[k]), GK_FED_KEY);
+    }
+    high = r.group->last.epoch;
+    memcpy(hash, r.group->last.hash, GK_HASH);
+    gk_zk_free(&r.zk);
+    r.zk = backup;
+    ck_ok(grig_load(&r, 0, &g));
+    ck_gk(gk_group_floor(g, high, hash), GK_ERR_AUTH);
+    gk_group_free(r.group);
+    r.group = g;
+    ck_ok(gk_group_recover(g, high));
+    ck_assert(grig_step(&r));
+    ck_assert_uint_eq(g->last.epoch, high + 1);
+    ck_ok(gk_group_floor(g, high, hash));
+    for (size_t i = 0; i < N; i++) {
+        ck_assert_int_eq(gk_member_feed(m[i], epoch_node(high + 1), r.now), GK_FED_AHEAD);
+        ck_assert_int_eq(gk_member_next(m[i], &arg), GK_NEED_REFRESH);
+        ck_assert_int_eq(grig_ask(&r, m[i], GK_REQUEST_REFRESH, NULL), GK_REFUSAL_NONE);
+        ck_assert(grig_step(&r));
+        ck_assert_int_eq(grig_take_reply(&r, m[i]), GK_FED_JOINED);
+        ck_assert(grig_same_key(m[i], m[0]) && gk_member_missed(m[i], 0, &from, &to, &why) == (i >= 4));
+    }
+    g = NULL; /* and another controller comes after that one */
+    ck_gk(grig_load(&r, 1, &g), GK_OK);
+    gk_group_free(g);
+}
+END_TEST
+
 Suite *gk_suite(void)
 {
     Suite *s = suite_create("forgery");
@@ -399,6 +442,7 @@ Suite *gk_suite(void)
     tcase_add_test(t, tokens_and_approval);
     tcase_add_test(t, commands);
     tcase_add_test(t, ring_and_state);
+    tcase_add_test(t, restored_from_a_backup);
     suite_add_tcase(s, t);
     return s;
 }
