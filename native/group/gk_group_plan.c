@@ -227,24 +227,48 @@ static bool in_batch(const batch *b, const gk_work *w)
     return false;
 }
 
+/* still_good: what was decided when it arrived may have changed while it waited. */
+static gk_refusal still_good(const gk_group *g, const gk_work *w)
+{
+    uint32_t by_name = gk_roster_name(&g->roster, text(w->name));
+    uint32_t by_identity = gk_roster_identity(&g->roster, w->request.identity);
+
+    if (w->kind == GK_WORK_EVICT)
+        return by_name == GK_NOBODY ? GK_REFUSAL_STATE : GK_REFUSAL_NONE;
+    if (w->kind != GK_WORK_JOIN)
+        return by_name == GK_NOBODY || by_name != by_identity ? GK_REFUSAL_MEMBER : GK_REFUSAL_NONE;
+    if (gk_side_is_denied(&g->side, w->request.identity))
+        return GK_REFUSAL_DENIED;
+    if (w->uses_token && gk_side_token(&g->side, w->request.token_id) == NULL)
+        return GK_REFUSAL_TOKEN;
+    return by_name != by_identity ? GK_REFUSAL_NAME : GK_REFUSAL_NONE;
+}
+
 /* take moves from the queue what one rekey does; refreshes come last, they see its result. Of a name only the first waits no longer. */
-static void take(batch *b, gk_work *refreshes, size_t *refreshes_n)
+static gk_err take(batch *b, gk_work *refreshes, size_t *refreshes_n)
 {
     gk_group *g = b->g;
     size_t kept = 0;
+    gk_err e = GK_OK;
 
     for (size_t i = 0; i < g->work_n; i++) {
         gk_work *w = &g->work[i];
-        bool here = gk_roster_name(&g->roster, text(w->name)) != GK_NOBODY;
+        gk_refusal refusal = still_good(g, w);
 
-        if (w->kind == GK_WORK_REFRESH && *refreshes_n < GK_GROUP_BATCH_MAX)
+        if (refusal != GK_REFUSAL_NONE) {
+            g->refused[refusal]++;
+            if (w->kind != GK_WORK_EVICT && e == GK_OK)
+                e = gk_group_reply(g, &g->outbox, &w->request, refusal, GK_NIL, true);
+        } else if (w->kind == GK_WORK_REFRESH && *refreshes_n < GK_GROUP_BATCH_MAX) {
             refreshes[(*refreshes_n)++] = *w;
-        else if (w->kind == GK_WORK_REFRESH || b->n >= GK_GROUP_BATCH_MAX || in_batch(b, w))
+        } else if (w->kind == GK_WORK_REFRESH || b->n >= GK_GROUP_BATCH_MAX || in_batch(b, w)) {
             g->work[kept++] = *w;
-        else if (w->kind == GK_WORK_JOIN || here)
+        } else {
             b->taken[b->n++] = *w;
+        }
     }
     g->work_n = kept;
+    return e;
 }
 
 static gk_reason reason_of(const gk_group *g, const batch *b)
@@ -341,7 +365,7 @@ gk_err gk_group_plan(gk_group *g, uint64_t now_ms, bool force, gk_plan *plan)
     if (b.taken == NULL || refreshes == NULL)
         e = GK_ERR_NOMEM;
     if (e == GK_OK && work)
-        take(&b, refreshes, &refreshes_n);
+        e = take(&b, refreshes, &refreshes_n);
     if (e == GK_OK && (b.n > 0 || g->rekey != 0 || period_over(g, now_ms)))
         e = make_epoch(g, &b, plan, now_ms);
     if (e == GK_OK)

@@ -384,6 +384,34 @@ START_TEST(ring_and_state)
 }
 END_TEST
 
+/* Two that want one name in one window: the first has it, the second doesn't push it out; nor does who is evicted in the same window come back in. */
+START_TEST(one_window)
+{
+    gk_member *a = grig_member(&r, "same"), *b = grig_member(&r, "same"), *c = grig_member(&r, "other"), *again = m[0];
+    gk_key *k = gk_key_ref(a->sign);
+
+    ck_assert_int_eq(grig_ask(&r, a, GK_REQUEST_JOIN, token), GK_REFUSAL_NONE);
+    ck_assert_int_eq(grig_ask(&r, b, GK_REQUEST_JOIN, token), GK_REFUSAL_NONE);
+    ck_ok(gk_member_identity(c, k)); /* the first one's key under a second name */
+    ck_assert_int_eq(grig_ask(&r, c, GK_REQUEST_JOIN, token), GK_REFUSAL_NONE);
+    ck_assert_int_eq(grig_command(&r, GK_OP_EVICT, "m0", BYTES(NULL, 0), NULL), GK_REFUSAL_NONE);
+    ck_assert_int_eq(grig_ask(&r, again, GK_REQUEST_JOIN, token), GK_REFUSAL_NONE);
+    for (int i = 0; i < 3; i++)
+        (void)grig_step(&r);
+    ck_assert_int_eq(grig_take_reply(&r, a), GK_FED_JOINED);
+    ck_assert_int_eq(grig_take_reply(&r, b), GK_FED_REFUSED_BY_CONTROLLER);
+    ck_assert_int_eq(gk_member_refusal(b), GK_REFUSAL_NAME);
+    ck_assert_int_eq(grig_take_reply(&r, c), GK_FED_REFUSED_BY_CONTROLLER);
+    ck_assert_int_eq(grig_take_reply(&r, again), GK_FED_REFUSED_BY_CONTROLLER);
+    ck_assert_int_eq(gk_member_refusal(again), GK_REFUSAL_DENIED);
+    ck_assert_uint_eq(r.group->roster.n, N); /* m0 out, one in */
+    gk_key_free(k);
+    gk_member_free(a);
+    gk_member_free(b);
+    gk_member_free(c);
+}
+END_TEST
+
 /* ZooKeeper is restored from a backup: controllers refuse the older state; recovery goes on above all that was, and nobody goes back. */
 START_TEST(restored_from_a_backup)
 {
@@ -442,6 +470,7 @@ Suite *gk_suite(void)
     tcase_add_test(t, tokens_and_approval);
     tcase_add_test(t, commands);
     tcase_add_test(t, ring_and_state);
+    tcase_add_test(t, one_window);
     tcase_add_test(t, restored_from_a_backup);
     suite_add_tcase(s, t);
     return s;
