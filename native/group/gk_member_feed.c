@@ -160,7 +160,8 @@ static gk_verdict follows(gk_member *m, const gk_epoch *e)
 {
     bool kek = (e->flags & GK_EPOCH_KEK) != 0;
 
-    if (e->controller_epoch < m->controller_epoch || e->authority < m->authority_least)
+    if (e->controller_epoch < m->controller_epoch || e->authority < m->authority_least ||
+        (e->epoch > m->fresh_epoch && e->controller_epoch < m->fresh_controller))
         return GK_FED_ROLLBACK;
     if (e->epoch <= m->epoch)
         return e->epoch == m->epoch && (kek || memcmp(e->hash, m->hash, GK_HASH) == 0) ? GK_FED_OLD : GK_FED_ROLLBACK;
@@ -207,6 +208,9 @@ static gk_verdict authentic(gk_member *m, gk_bytes message, gk_epoch *e)
         m->needs_authority = true;
         return GK_FED_NEEDS_AUTHORITY;
     }
+    /* perhaps by a controller that has been removed since: then there is no way through this epoch but to ask */
+    if (err == GK_ERR_AUTH && m->state == GK_MEMBER_IN && e->epoch == m->epoch + 1 && e->authority < gk_member_authority_version(m))
+        m->needs_refresh = true;
     if (err != GK_OK)
         return err == GK_ERR_AUTH ? GK_FED_SIGNER : GK_FED_AHEAD;
     if (e->authority > gk_authority_version(m->authority)) {
@@ -252,7 +256,7 @@ gk_verdict gk_member_fresh(gk_member *m, gk_bytes record, uint64_t now_ms)
         v = GK_FED_MALFORMED;
     else if (memcmp(f.group_id, m->genesis.id, GK_GROUP_ID) != 0)
         v = GK_FED_GROUP;
-    else if (f.controller_epoch < m->controller_epoch || f.authority < m->authority_least)
+    else if (f.controller_epoch < m->controller_epoch || f.controller_epoch < m->fresh_controller || f.authority < m->authority_least)
         v = GK_FED_ROLLBACK;
     else if (f.epoch == m->epoch && m->epoch != 0 && memcmp(f.hash, m->hash, GK_HASH) != 0)
         v = GK_FED_FORK;
@@ -268,7 +272,9 @@ gk_verdict gk_member_fresh(gk_member *m, gk_bytes record, uint64_t now_ms)
         m->alive_ms = f.time_ms;
     if (f.authority > gk_member_authority_version(m))
         m->needs_authority = true;
-    m->controller_epoch = f.controller_epoch;
+    /* not m->controller_epoch: what the controller before has written up to here is still to be read */
+    m->fresh_epoch = f.epoch;
+    m->fresh_controller = f.controller_epoch;
     m->dirty = true;
     return v;
 }

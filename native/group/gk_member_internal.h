@@ -50,6 +50,7 @@ struct gk_member {
     uint64_t kek_epoch;
     /* what signatures vouched for */
     uint64_t controller_epoch, authority_least;
+    uint64_t fresh_epoch, fresh_controller; /* of the last sign of life: what comes after that epoch is by that controller or a later one */
     uint64_t issued_ms, alive_ms;
     uint32_t max_age_s, ring;
     uint64_t highest;

@@ -65,7 +65,8 @@ gk_err gk_member_take_path(gk_path *p, gk_reader *r)
 static void put_member(gk_writer *w, const void *arg)
 {
     const gk_member *m = arg;
-    const uint64_t longs[] = {m->epoch, m->controller_epoch, m->authority_least, m->issued_ms, m->alive_ms, m->highest, m->kek_epoch, m->kek.id};
+    const uint64_t longs[] = {m->epoch, m->controller_epoch, m->authority_least, m->issued_ms, m->alive_ms, m->highest, m->kek_epoch, m->kek.id,
+                              m->fresh_epoch, m->fresh_controller};
 
     gk_writer_var16(w, text(m->group_name));
     gk_writer_var16(w, text(m->name));
@@ -179,7 +180,8 @@ static gk_err load_trust(gk_member *m, gk_reader *r)
 
 static gk_err load_keys(gk_member *m, gk_reader *r)
 {
-    uint64_t *longs[] = {&m->epoch, &m->controller_epoch, &m->authority_least, &m->issued_ms, &m->alive_ms, &m->highest, &m->kek_epoch, &m->kek.id};
+    uint64_t *longs[] = {&m->epoch, &m->controller_epoch, &m->authority_least, &m->issued_ms, &m->alive_ms, &m->highest, &m->kek_epoch, &m->kek.id,
+                         &m->fresh_epoch, &m->fresh_controller};
     uint8_t flag = 0;
     gk_err e = take_key(r, &m->sign, GK_PURPOSE_SIGN);
 

@@ -128,7 +128,7 @@ def group():
     yield "state-flat", b"\11" + struct.pack(">BQQQ", 2, 5, 0, 3) + leaf + struct.pack(">I", 1) + struct.pack(">BQ", 1, 2) + leaf + struct.pack(">Q", 9) + side
     rows = b"".join(struct.pack(">BQ", i > 2, i) + leaf + (struct.pack(">Q", i) if i > 2 else b"") for i in (1, 2, 3, 4, 5))
     yield "state-tree", b"\11" + struct.pack(">BQQ", 1, 9, 6) + leaf + struct.pack(">QI", 0, 3) + rows + side
-    yield "member", b"\7GKM1\1\0\0\0" + b"\0\1g\0\1m" + bytes(32) + b"\1\0\0\0\0" + bytes(32) + b"\0" + bytes(64 + 8 + 64) + b"\0\0\0" + \
+    yield "member", b"\7GKM1\1\0\0\0" + b"\0\1g\0\1m" + bytes(32) + b"\1\0\0\0\0" + bytes(32) + b"\0" + bytes(80 + 8 + 64) + b"\0\0\0" + \
         struct.pack(">HH", 0, 18) + bytes(8 * 18)
     for i, pattern in enumerate((b"dns:*.example.org", b"uri:spiffe://td/**/sa/b", b"subject:CN=a*e")):
         yield f"certificate-{i}", b"\12" + bytes([len(pattern) + 1]) + pattern + certificate()

@@ -384,6 +384,57 @@ START_TEST(ring_and_state)
 }
 END_TEST
 
+/* A takeover: the new controller's sign of life may be read before what the old one wrote last. And a removed controller: what it signed is worth nothing
+ * any more, so who hasn't read it by then asks; the gap is told. */
+START_TEST(takeover_and_removal)
+{
+    gk_group *newer = NULL;
+    gk_mem record = {0}, v2 = {0};
+    gk_authority *a2 = NULL, *old = r.authority;
+    uint64_t from = 0, to = 0, arg = 0;
+    const char *why = NULL;
+
+    ck_assert_int_eq(grig_command(&r, GK_OP_REKEY, NULL, BYTES(NULL, 0), NULL), GK_REFUSAL_NONE);
+    ck_assert(grig_step(&r)); /* by controller 1; nobody has read it yet */
+    ck_ok(grig_load(&r, 1, &newer));
+    ck_ok(gk_group_fresh(newer, r.now, &record));
+    ck_assert_int_eq(gk_member_fresh(m[1], gk_mem_view(&record), r.now), GK_FED_FRESH);
+    gk_mem_free(&record);
+    ck_assert_int_eq(grig_follow(&r, m[1]), GK_FED_KEY);
+    ck_ok(gk_group_fresh(r.group, r.now + 1, &record)); /* but signs of life of the old one aren't any, now */
+    ck_assert_int_eq(gk_member_fresh(m[1], gk_mem_view(&record), r.now + 1), GK_FED_ROLLBACK);
+    gk_mem_free(&record);
+    ck_assert_int_eq(grig_command(&r, GK_OP_REKEY, NULL, BYTES(NULL, 0), NULL), GK_REFUSAL_NONE);
+    ck_assert(grig_step(&r)); /* nor is what it writes after that */
+    refused(m[1], epoch_node(r.group->last.epoch), GK_FED_ROLLBACK);
+    ck_ok(gk_group_follow(newer, epoch_node(r.group->last.epoch)));
+    gk_group_free(r.group);
+    r.group = newer;
+    ck_ok(gk_authority_make(&v2, old, gk_authority_admins(old), BYTES(gk_authority_controllers(old).p + 32, 64), r.now, r.admin));
+    ck_ok(gk_authority_read(&a2, old, gk_mem_view(&v2)));
+    r.authority = a2;
+    for (size_t i = 0; i < 3; i++)
+        r.control[i].authority = a2;
+    ck_assert_int_eq(grig_command(&r, GK_OP_REKEY, NULL, BYTES(NULL, 0), NULL), GK_REFUSAL_NONE);
+    ck_assert(grig_step(&r));
+    ck_assert_int_eq(gk_member_feed(m[2], epoch_node(newer->last.epoch), r.now), GK_FED_NEEDS_AUTHORITY);
+    ck_assert(gk_member_next(m[2], &arg) == GK_NEED_AUTHORITY && arg == 2);
+    ck_ok(gk_member_authority(m[2], gk_mem_view(&v2)));
+    refused(m[2], epoch_node(gk_member_epoch(m[2]) + 1), GK_FED_SIGNER);
+    gk_member_seen(m[2], 1, newer->last.epoch);
+    ck_assert_int_eq(gk_member_next(m[2], &arg), GK_NEED_REFRESH);
+    ck_assert_int_eq(grig_ask(&r, m[2], GK_REQUEST_REFRESH, NULL), GK_REFUSAL_NONE);
+    ck_assert(grig_step(&r));
+    ck_assert_int_eq(grig_take_reply(&r, m[2]), GK_FED_JOINED);
+    ck_assert(gk_member_missed(m[2], 0, &from, &to, &why) && to == newer->last.epoch - 1);
+    ck_assert_int_eq(grig_command(&r, GK_OP_REKEY, NULL, BYTES(NULL, 0), NULL), GK_REFUSAL_NONE);
+    ck_assert(grig_step(&r));
+    ck_assert_int_eq(grig_follow(&r, m[2]), GK_FED_KEY);
+    gk_mem_free(&v2);
+    gk_authority_free(old);
+}
+END_TEST
+
 /* Two that want one name in one window: the first has it, the second doesn't push it out; nor does who is evicted in the same window come back in. */
 START_TEST(one_window)
 {
@@ -470,6 +521,7 @@ Suite *gk_suite(void)
     tcase_add_test(t, tokens_and_approval);
     tcase_add_test(t, commands);
     tcase_add_test(t, ring_and_state);
+    tcase_add_test(t, takeover_and_removal);
     tcase_add_test(t, one_window);
     tcase_add_test(t, restored_from_a_backup);
     suite_add_tcase(s, t);
