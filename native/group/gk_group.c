@@ -72,7 +72,9 @@ gk_err gk_group_new(gk_group **out, const gk_control *c, gk_bytes genesis, gk_by
     if (e == GK_OK)
         e = gk_policy_read(&g->policy, g->genesis.id, part, created ? c->authority : NULL);
     if (e == GK_OK)
-        e = gk_sha256(g->side.policy, &part, 1);
+        e = gk_sha256(g->policy_hash, &part, 1);
+    if (e == GK_OK && created)
+        memcpy(g->side.policy, g->policy_hash, GK_HASH);
     if (e == GK_OK)
         e = gk_lkh_init(&g->lkh, g->genesis.mode, g->genesis.id);
     if (e != GK_OK)
@@ -110,7 +112,7 @@ gk_err gk_group_policy(gk_group *g, gk_bytes record)
     if (e == GK_OK && p.version < g->policy.version)
         e = GK_ERR_STATE;
     if (e == GK_OK)
-        e = gk_sha256(g->side.policy, &part, 1);
+        e = gk_sha256(g->policy_hash, &part, 1);
     if (e != GK_OK) {
         gk_mem_free(&copy);
         return e;

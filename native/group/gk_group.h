@@ -90,7 +90,8 @@ gk_refusal gk_group_command(gk_group *g, const gk_command *c, uint64_t now_ms) G
 /* gk_group_due: when gk_group_plan has something to do, in Unix ms; UINT64_MAX: never. */
 uint64_t gk_group_due(const gk_group *g);
 /* gk_group_plan: all that is due (force: all that waits, without waiting for the batch window) as one multi. GK_ERR_NOTFOUND: nothing. Only one plan
- * is out at a time (GK_ERR_STATE). */
+ * is out at a time (GK_ERR_STATE). GK_ERR_AUTH: the policy isn't the one that sealed state names (ZooKeeper shows another, or an older one):
+ * nothing is admitted under it; load anew. */
 gk_err gk_group_plan(gk_group *g, uint64_t now_ms, bool force, gk_plan *plan) GK_MUST_CHECK;
 /* gk_group_commit: the multi went through. */
 void gk_group_commit(gk_group *g);

@@ -155,6 +155,8 @@ static gk_refusal decide(gk_group *g, const gk_request *r, gk_bytes data, uint64
 {
     if (memcmp(r->group_id, g->genesis.id, GK_GROUP_ID) != 0)
         return GK_REFUSAL_GROUP;
+    if (!gk_group_policy_ok(g))
+        return GK_REFUSAL_STATE;
     if (gk_seen_has(&g->side.seen, r->once))
         return gk_side_waiting(&g->side, r->hash) != NULL ? GK_REFUSAL_PENDING : GK_REFUSAL_REPLAY;
     if (r->not_after_ms < now_ms || r->not_after_ms - now_ms > GK_REQUEST_LIFE_MS)
@@ -239,6 +241,7 @@ static gk_refusal policy_command(gk_group *g, const gk_command *c)
     if (gk_policy_read(&p, g->genesis.id, c->blob, g->control->authority) != GK_OK || p.version != g->policy.version + 1 ||
         gk_group_policy(g, c->blob) != GK_OK)
         return GK_REFUSAL_STATE;
+    memcpy(g->side.policy, g->policy_hash, GK_HASH);
     g->policy_dirty = g->side_dirty = true;
     return GK_REFUSAL_NONE;
 }
@@ -271,6 +274,8 @@ gk_refusal gk_group_command(gk_group *g, const gk_command *c, uint64_t now_ms)
 {
     gk_refusal refusal = GK_REFUSAL_NONE;
 
+    if (!gk_group_policy_ok(g))
+        return GK_REFUSAL_STATE;
     if (memcmp(c->target, g->genesis.id, GK_GROUP_ID) != 0)
         refusal = GK_REFUSAL_GROUP;
     else if (gk_seen_has(&g->side.seen, c->nonce))

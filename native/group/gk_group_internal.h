@@ -2,6 +2,8 @@
 #ifndef GK_GROUP_INTERNAL_H
 #define GK_GROUP_INTERNAL_H
 
+#include <string.h>
+
 #include "gk_group.h"
 #include "gk_lkh.h"
 #include "gk_side.h"
@@ -26,6 +28,7 @@ struct gk_group {
     gk_genesis genesis;
     gk_mem policy_record;
     gk_policy policy;
+    uint8_t policy_hash[GK_HASH]; /* SHA-256 of the record; sealed state says which one it has to be (side.policy) */
     gk_lkh lkh;
     gk_roster roster;
     gk_side side;
@@ -63,6 +66,11 @@ struct gk_group {
 
 gk_err gk_plan_add(gk_plan *p, gk_write_kind kind, bool loose, gk_mem *data, const char *format, ...) GK_MUST_CHECK
     __attribute__((format(printf, 5, 6)));
+/* gk_group_policy_ok: the policy that lay in ZooKeeper is the one that controllers took over from an administrator. */
+static inline bool gk_group_policy_ok(const gk_group *g)
+{
+    return memcmp(g->policy_hash, g->side.policy, GK_HASH) == 0;
+}
 void gk_hex_text(char *out, const uint8_t *in, size_t n);
 gk_err gk_group_new(gk_group **out, const gk_control *c, gk_bytes genesis, gk_bytes policy, bool created) GK_MUST_CHECK;
 /* gk_group_apply does to keys, roster and side what a delta says. nodes (GK_GROUP_BATCH_MAX) gets the joiners' leaves. */

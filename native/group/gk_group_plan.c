@@ -356,6 +356,8 @@ gk_err gk_group_plan(gk_group *g, uint64_t now_ms, bool force, gk_plan *plan)
     *plan = (gk_plan){0};
     if (g->broken || !g->ready || g->out || g->side.serial < g->needs_serial)
         return GK_ERR_STATE;
+    if (!gk_group_policy_ok(g))
+        return GK_ERR_AUTH;
     if (gk_side_expire(&g->side, now_ms))
         g->side_dirty = true;
     if (!work && !g->side_dirty && !g->deny_dirty && g->rekey == 0 && g->outbox.n == 0 && !period_over(g, now_ms))

@@ -326,11 +326,10 @@ static gk_err load_rows(gk_group *g, gk_reader *r, const uint32_t *nodes, uint32
 static gk_err load_state(gk_group *g)
 {
     gk_reader r = gk_reader_of(g->loading.p, g->loading.n);
-    uint8_t format = 0, policy[GK_HASH];
+    uint8_t format = 0;
     uint32_t *nodes = NULL, n = 0;
     gk_err e = gk_reader_u8(&r, &format);
 
-    memcpy(policy, g->side.policy, sizeof(policy));
     if (e == GK_OK && format != STATE_FORMAT)
         e = GK_ERR_VERSION;
     if (e == GK_OK)

@@ -105,7 +105,8 @@ static void request(gk_bytes in)
         gk_request_clear(&q);
     grig_must(gk_group_request(rig.group, in, rig.now) != GK_REFUSAL_NONE); /* nobody can guess a token or the only member's key */
     gk_plan_clear(&rig.group->outbox);
-    gk_side_clear(&rig.group->side);
+    while (rig.group->side.waiting_n > 0)
+        gk_side_waited(&rig.group->side, rig.group->side.waiting[0].hash);
 }
 
 static void records(uint8_t which, gk_bytes in)

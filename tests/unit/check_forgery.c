@@ -384,6 +384,45 @@ START_TEST(ring_and_state)
 }
 END_TEST
 
+/* ZooKeeper puts in a policy of its own, or an older one: controllers that load it do nothing under it. */
+START_TEST(another_policy)
+{
+    gk_policy p = gk_policy_default();
+    gk_mem forged = {0}, next = {0};
+    gk_group *g = NULL, *first = r.group;
+    gk_member *x = grig_member(&r, "x");
+    gk_plan plan = {0};
+
+    p.admit[0] = GK_ADMIT_MANUAL;
+    p.admit_n = 1;
+    p.version = 2;
+    ck_ok(gk_policy_make(&forged, r.genesis.id, &p, m[0]->sign));
+    ck_assert_int_eq(grig_command(&r, GK_OP_POLICY, NULL, gk_mem_view(&forged), NULL), GK_REFUSAL_STATE);
+    gk_zk_put(&r.zk, "policy", gk_mem_view(&forged));
+    ck_ok(grig_load(&r, 1, &g));
+    r.group = g;
+    ck_assert_int_eq(grig_ask(&r, x, GK_REQUEST_JOIN, token), GK_REFUSAL_STATE);
+    ck_assert_int_eq(grig_command(&r, GK_OP_REKEY, NULL, BYTES(NULL, 0), NULL), GK_REFUSAL_STATE);
+    ck_gk(gk_group_plan(g, r.now, true, &plan), GK_ERR_AUTH);
+    ck_gk(gk_group_policy(g, gk_mem_view(&forged)), GK_ERR_AUTH);
+    gk_group_free(g);
+    r.group = first; /* the right way: an administrator's, by a command */
+    ck_ok(gk_policy_make(&next, r.genesis.id, &p, r.admin));
+    ck_assert_int_eq(grig_command(&r, GK_OP_POLICY, NULL, gk_mem_view(&next), NULL), GK_REFUSAL_NONE);
+    ck_assert(grig_step(&r));
+    ck_ok(grig_load(&r, 1, &g));
+    ck_gk(gk_group_plan(g, r.now, true, &plan), GK_ERR_NOTFOUND);
+    gk_group_free(g);
+    gk_zk_put(&r.zk, "policy", gk_mem_view(&r.policy_record)); /* signed, but the one before */
+    ck_ok(grig_load(&r, 1, &g));
+    ck_gk(gk_group_plan(g, r.now, true, &plan), GK_ERR_AUTH);
+    gk_group_free(g);
+    gk_mem_free(&forged);
+    gk_mem_free(&next);
+    gk_member_free(x);
+}
+END_TEST
+
 /* A takeover: the new controller's sign of life may be read before what the old one wrote last. And a removed controller: what it signed is worth nothing
  * any more, so who hasn't read it by then asks; the gap is told. */
 START_TEST(takeover_and_removal)
@@ -521,6 +560,7 @@ Suite *gk_suite(void)
     tcase_add_test(t, tokens_and_approval);
     tcase_add_test(t, commands);
     tcase_add_test(t, ring_and_state);
+    tcase_add_test(t, another_policy);
     tcase_add_test(t, takeover_and_removal);
     tcase_add_test(t, one_window);
     tcase_add_test(t, restored_from_a_backup);
