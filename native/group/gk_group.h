@@ -98,7 +98,8 @@ void gk_group_commit(gk_group *g);
 /* gk_group_fresh: the record for the znode fresh, to be set every max age / 3 (strict: under the fencing check). */
 gk_err gk_group_fresh(const gk_group *g, uint64_t now_ms, gk_mem *out) GK_MUST_CHECK;
 /* gk_group_snapshot_due, gk_group_snapshot: the state as chunks. plans[0..n) are run one after the other, each fenced, then
- * gk_group_snapshot_done; the caller clears them and frees the array. Other plans may go between them. oldest: the lowest number in epochs/. */
+ * gk_group_snapshot_done; the caller clears them and frees the array. Other plans may go between them. GK_ERR_STATE: this
+ * epoch has a snapshot, and it is too large to be replaced in one multi: after the next epoch. oldest: the lowest number in epochs/. */
 bool gk_group_snapshot_due(const gk_group *g);
 gk_err gk_group_snapshot(gk_group *g, uint64_t oldest, gk_plan **plans, size_t *n) GK_MUST_CHECK;
 void gk_group_snapshot_done(gk_group *g);

@@ -42,10 +42,10 @@ gk_err gk_group_create(gk_group **out, const gk_control *c, gk_bytes genesis, gk
         g->ready = true;
         e = gk_group_snapshot(g, 1, &chunks, &chunks_n);
     }
-    if (e == GK_OK && chunks_n != 2)
+    if (e == GK_OK && (chunks_n != 1 || chunks[0].n != 2))
         e = GK_ERR_STATE;
     if (e == GK_OK)
-        e = gk_plan_add(plan, GK_WRITE_CREATE, false, &chunks[1].writes[0].data, "state");
+        e = gk_plan_add(plan, GK_WRITE_CREATE, false, &chunks[0].writes[1].data, "state");
     if (e == GK_OK)
         e = gk_plan_add(plan, GK_WRITE_CREATE, false, &chunks[0].writes[0].data, "%s", chunks[0].writes[0].path);
     for (size_t i = 0; i < chunks_n; i++)
@@ -58,6 +58,7 @@ gk_err gk_group_create(gk_group **out, const gk_control *c, gk_bytes genesis, gk
         return e;
     }
     gk_group_snapshot_done(g);
+    g->side_dirty = false; /* it was sealed just now */
     g->out = true;
     *out = g;
     return GK_OK;

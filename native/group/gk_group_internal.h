@@ -48,6 +48,7 @@ struct gk_group {
     /* snapshots */
     uint64_t snapshot_epoch, snapshot_next;
     uint32_t snapshot_chunks, snapshot_next_chunks;
+    uint32_t sealed_with; /* state key of the last snapshot */
     size_t log_bytes, snapshot_bytes;
     uint32_t chunks_seen;
     gk_mem loading;

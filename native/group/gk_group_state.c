@@ -194,11 +194,36 @@ static gk_err add_deletes(gk_group *g, uint64_t oldest, gk_plan *plans, size_t *
     return e;
 }
 
+/* add_chunks: all in one multi with the head where they fit, else a plan each. A snapshot of an epoch that has one already takes its place, which has to
+ * be in one multi: chunks of two snapshots don't go together. */
+static gk_err add_chunks(gk_group *g, gk_bytes plain, size_t chunks, bool together, gk_plan *plans, size_t *n)
+{
+    bool again = g->snapshot_epoch == g->last.epoch && g->snapshot_chunks > 0;
+    uint8_t aad[96];
+    gk_err e = again && !together ? GK_ERR_STATE : GK_OK;
+
+    for (uint32_t i = 0; again && i < g->snapshot_chunks && e == GK_OK; i++)
+        e = gk_plan_add(&plans[0], GK_WRITE_DELETE, false, NULL, "state/%llu-%u", (unsigned long long)g->last.epoch, i);
+    for (size_t i = 0; i < chunks && e == GK_OK; i++) {
+        size_t part = plain.n - i * GK_CHUNK < GK_CHUNK ? plain.n - i * GK_CHUNK : GK_CHUNK;
+        gk_mem sealed = {0};
+
+        e = gk_state_seal(g->control->state_keys, &sealed,
+                          gk_group_aad(g, aad, "chunk", g->last.epoch, (uint32_t)i, (uint32_t)chunks, g->last.hash),
+                          (gk_bytes){plain.p + i * GK_CHUNK, part});
+        if (e == GK_OK)
+            e = gk_plan_add(&plans[together ? 0 : i], GK_WRITE_CREATE, false, &sealed, "state/%llu-%u", (unsigned long long)g->last.epoch, (unsigned)i);
+    }
+    *n = together ? 0 : chunks;
+    return e;
+}
+
 gk_err gk_group_snapshot(gk_group *g, uint64_t oldest, gk_plan **plans, size_t *n)
 {
     uint64_t keep = g->last.epoch > g->policy.ring ? g->last.epoch - g->policy.ring : 0;
     uint32_t *entry_of = NULL;
-    uint8_t aad[96];
+    uint64_t made = 0;
+    uint32_t key = gk_state_keys_newest(g->control->state_keys, &made);
     gk_mem plain = {0}, record = {0};
     size_t chunks = 0, most = 0;
     gk_err e = !g->ready || g->broken || g->out ? GK_ERR_STATE : index_entries(g, &entry_of);
@@ -212,16 +237,8 @@ gk_err gk_group_snapshot(gk_group *g, uint64_t oldest, gk_plan **plans, size_t *
     most = chunks + 3 + (size_t)(keep + 1 - oldest) / DELETES;
     if (e == GK_OK && (*plans = calloc(most, sizeof(**plans))) == NULL)
         e = GK_ERR_NOMEM;
-    for (size_t i = 0; i < chunks && e == GK_OK; i++) {
-        size_t part = plain.n - i * GK_CHUNK < GK_CHUNK ? plain.n - i * GK_CHUNK : GK_CHUNK;
-        gk_mem sealed = {0};
-
-        e = gk_state_seal(g->control->state_keys, &sealed,
-                          gk_group_aad(g, aad, "chunk", g->last.epoch, (uint32_t)i, (uint32_t)chunks, g->last.hash),
-                          (gk_bytes){plain.p + i * GK_CHUNK, part});
-        if (e == GK_OK)
-            e = gk_plan_add(&(*plans)[(*n)++], GK_WRITE_CREATE, false, &sealed, "state/%llu-%u", (unsigned long long)g->last.epoch, (unsigned)i);
-    }
+    if (e == GK_OK)
+        e = add_chunks(g, gk_mem_view(&plain), chunks, plain.n < GK_NODE_MAX - 4096, *plans, n);
     if (e == GK_OK)
         e = gk_message_write(&record, GK_LABEL "state head", put_head, &(head){g, (uint32_t)chunks, plain.n}, g->control->sign);
     if (e == GK_OK)
@@ -233,6 +250,8 @@ gk_err gk_group_snapshot(gk_group *g, uint64_t oldest, gk_plan **plans, size_t *
         g->snapshot_next_chunks = (uint32_t)chunks;
         g->snapshot_bytes = plain.n;
         g->log_bytes = 0;
+        g->side_dirty = g->side_dirty || g->sealed_with != key; /* the next plan seals it anew, too: then the old key can go */
+        g->sealed_with = key;
     }
     for (size_t i = 0; e != GK_OK && *plans != NULL && i < most; i++)
         gk_plan_clear(&(*plans)[i]);

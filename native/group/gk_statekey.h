@@ -27,7 +27,8 @@ gk_err gk_state_keys_make(gk_state_keys *k, gk_mem *out, uint32_t *index, const 
                           const gk_key *controller) GK_MUST_CHECK;
 /* gk_state_keys_add opens a record. GK_ERR_NOTFOUND when it isn't sealed to this controller's dh. */
 gk_err gk_state_keys_add(gk_state_keys *k, gk_bytes record, const gk_key *dh, const gk_authority *a) GK_MUST_CHECK;
-/* gk_state_keys_drop forgets all before index: when every group has a later snapshot. */
+/* gk_state_keys_drop forgets all before index: when every group has a later snapshot, and has run its next plan (which seals the side znode
+ * anew). */
 void gk_state_keys_drop(gk_state_keys *k, uint32_t index);
 /* gk_state_keys_newest: 0 when there is none. */
 uint32_t gk_state_keys_newest(const gk_state_keys *k, uint64_t *made_ms);

@@ -167,6 +167,46 @@ START_TEST(batch)
 }
 END_TEST
 
+/* A new state key asks for a snapshot of an epoch that has one: it takes its place at once, and opens with the new key alone. */
+START_TEST(snapshot_again)
+{
+    gk_member *m = grig_join(&r, "m", token);
+    gk_exchange to[3] = {0};
+    gk_mem record = {0};
+    gk_group *g = NULL;
+    uint32_t index = 0;
+
+    for (int k = 0; k < 3; k++) {
+        gk_plan *plans = NULL;
+        size_t n = 0;
+
+        ck_ok(gk_group_snapshot(r.group, 1, &plans, &n));
+        for (size_t i = 0; i < n; i++) {
+            gk_zk_run(&r.zk, &plans[i]);
+            gk_plan_clear(&plans[i]);
+        }
+        free(plans);
+        gk_group_snapshot_done(r.group);
+        if (k > 0)
+            continue;
+        for (size_t i = 0; i < 3; i++) {
+            ck_ok(gk_exchange_make(&record, r.dh[i], r.now, r.controllers[i]));
+            ck_ok(gk_exchange_read(&to[i], gk_mem_view(&record), r.authority));
+            gk_mem_free(&record);
+        }
+        ck_ok(gk_state_keys_make(r.state_keys[0], &record, &index, to, 3, r.now, r.controllers[0]));
+        ck_ok(gk_state_keys_add(r.state_keys[1], gk_mem_view(&record), r.dh[1], r.authority));
+        gk_mem_free(&record);
+    }
+    ck_assert(grig_step(&r)); /* the side znode, too */
+    gk_state_keys_drop(r.state_keys[1], 2);
+    ck_gk(grig_load(&r, 2, &g), GK_ERR_NOTFOUND); /* it hasn't got the new key */
+    ck_ok(grig_load(&r, 1, &g));
+    gk_group_free(g);
+    gk_member_free(m);
+}
+END_TEST
+
 Suite *gk_suite(void)
 {
     Suite *s = suite_create("group");
@@ -178,6 +218,7 @@ Suite *gk_suite(void)
         tcase_add_test(modes[i], life_of_a_group);
         tcase_add_test(modes[i], takeover);
         tcase_add_test(modes[i], batch);
+        tcase_add_test(modes[i], snapshot_again);
         suite_add_tcase(s, modes[i]);
     }
     return s;
