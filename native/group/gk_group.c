@@ -5,6 +5,8 @@
 
 #include "gk_group_internal.h"
 
+#define SNAPSHOT_LEAST 64 /* epochs between two snapshots, at least */
+
 /* --- plans -------------------------------------------------------------------------------------------------------------------------- */
 
 void gk_plan_clear(gk_plan *p)
@@ -148,6 +150,14 @@ gk_err gk_group_fresh(const gk_group *g, uint64_t now_ms, gk_mem *out)
     memcpy(f.group_id, g->genesis.id, sizeof(f.group_id));
     memcpy(f.hash, g->last.hash, sizeof(f.hash));
     return gk_fresh_make(out, &f, g->control->sign);
+}
+
+bool gk_group_snapshot_due(const gk_group *g)
+{
+    uint64_t epochs = g->last.epoch - g->snapshot_epoch;
+    uint32_t least = g->policy.ring > SNAPSHOT_LEAST ? g->policy.ring : SNAPSHOT_LEAST;
+
+    return g->ready && !g->out && g->snapshot_next == 0 && epochs >= least && (g->log_bytes >= g->snapshot_bytes || epochs >= 4096);
 }
 
 /* --- looking -------------------------------------------------------------------------------------------------------------------------- */

@@ -5,7 +5,6 @@
 #include "gk_group_internal.h"
 
 #define STATE_FORMAT 1
-#define SNAPSHOT_LEAST 64 /* epochs between two snapshots, at least */
 #define DELETES 500       /* in one multi */
 
 /* --- the side znode: u64 epoch | u64 serial | sealed ------------------------------------------------------------------------------- */
@@ -156,14 +155,6 @@ static void put_head(gk_writer *w, const void *arg)
     gk_writer_put(w, h->g->last.hash, GK_HASH);
     gk_writer_u32(w, h->chunks);
     gk_writer_u64(w, h->bytes);
-}
-
-bool gk_group_snapshot_due(const gk_group *g)
-{
-    uint64_t epochs = g->last.epoch - g->snapshot_epoch;
-    uint32_t least = g->policy.ring > SNAPSHOT_LEAST ? g->policy.ring : SNAPSHOT_LEAST;
-
-    return g->ready && !g->out && g->snapshot_next == 0 && epochs >= least && (g->log_bytes >= g->snapshot_bytes || epochs >= 4096);
 }
 
 static gk_err index_entries(const gk_group *g, uint32_t **out)
