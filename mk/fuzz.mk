@@ -27,10 +27,11 @@ $(FUZZ_B)/fuzz_%-replay: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay
 fuzz-build: $(FUZZ_RUN:%=$(FUZZ_B)/fuzz_%)
 # What libFuzzer finds is kept beside the build; an input worth keeping is copied into the corpus by hand.
 fuzz: fuzz-build
-	$(Q)for t in $(FUZZ_RUN); do mkdir -p $(FUZZ_B)/found/$$t; printf '  %-6s %s: %s s ' FUZZ $$t $(FUZZ_SECONDS); \
+	$(Q)good=0; for t in $(FUZZ_RUN); do mkdir -p $(FUZZ_B)/found/$$t; printf '  %-6s %s: %s s ' FUZZ $$t $(FUZZ_SECONDS); \
 	  $(FUZZ_B)/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(FUZZ_B)/found/$$t- -print_final_stats=1 \
-	    $(FUZZ_B)/found/$$t tests/fuzz/corpus/$$t >$(FUZZ_B)/$$t.log 2>&1 || { echo; tail -60 $(FUZZ_B)/$$t.log; exit 1; }; \
-	  sed -n 's/^stat::number_of_executed_units: */runs: /p' $(FUZZ_B)/$$t.log; done
+	    $(FUZZ_B)/found/$$t tests/fuzz/corpus/$$t >$(FUZZ_B)/$$t.log 2>&1 || { echo; tail -60 $(FUZZ_B)/$$t.log; \
+	    echo "fuzz: $$good passed, 1 failed, 0 skipped"; exit 1; }; \
+	  sed -n 's/^stat::number_of_executed_units: */runs: /p' $(FUZZ_B)/$$t.log; good=$$((good + 1)); done; echo "fuzz: $$good passed, 0 failed, 0 skipped"
 
 $(FUZZ_B)/obj/%.o: %.c
 	@mkdir -p $(@D)

@@ -3,8 +3,8 @@ SUITES ?=
 INTEGRATION_SUITES = $(shell sed -n '/^[^\#].*tests\/integration\//s/ .*//p' tests/suites.txt)
 
 .PHONY: test integration
-test: all clients $(LOAD)
+test: all clients faults $(LOAD)
 	$(Q)tests/run_suites.py $(if $(filter 1,$(V)),--verbose) $(SUITES)
 
-integration: all clients $(LOAD)
+integration: all clients faults $(LOAD)
 	$(Q)tests/run_suites.py $(if $(filter 1,$(V)),--verbose) $(INTEGRATION_SUITES)

@@ -12,7 +12,7 @@
 #include "../../native/codec/gk_session.h"
 #include "../../native/crypto/gk_arena.h"
 
-#define GK_JNI_ABI 2
+#define GK_JNI_ABI 3
 #define GK_JNI_FAILED INT64_MIN
 #define UNREADABLE INT64_MIN
 #define DECRYPT_FAILED (1LL << 32)
@@ -170,6 +170,13 @@ ENTRY(void, sessionTrust)(JNIEnv *env, jclass cls, jlong session)
         gk_session_trust((gk_session *)(uintptr_t)session);
 }
 
+ENTRY(jint, sessionPending)(JNIEnv *env, jclass cls, jlong session)
+{
+    (void)env;
+    (void)cls;
+    return session ? (jint)gk_session_pending((const gk_session *)(uintptr_t)session) : 0;
+}
+
 static bool bad_buffers(jlong a, jlong b, jlong in, jint in_n, jlong out, jint out_n)
 {
     return a == 0 || b == 0 || in == 0 || out == 0 || in_n < 0 || out_n < 0;
@@ -262,27 +269,31 @@ ENTRY(jbyteArray, resolve)(JNIEnv *env, jclass cls, jlong worker, jbyteArray pat
     gk_err e = GK_ERR_ARG;
     if (w && p && d)
         e = resolve_into(w, &out, &out_n, (gk_bytes){p, path_n}, number, (gk_blob){{d, data_n}, false});
-    if (w && e != GK_OK)
+    bool broken = !w || !p || !d || e == GK_ERR_NOMEM || e == GK_ERR_CRYPTO; /* this says nothing about the request */
+    if (!broken && e != GK_OK)
         gk_worker_count(w, GK_COUNT_FOREIGN_WRITES);
     free(p);
     free(d);
-    jbyteArray result = e == GK_OK ? gk_jni_array(env, out, out_n) : NULL;
+    jbyteArray result = e == GK_OK || broken ? gk_jni_array(env, out, out_n) : NULL;
     free(out);
     return result;
 }
 
-ENTRY(jboolean, verify)(JNIEnv *env, jclass cls, jlong worker, jbyteArray path, jbyteArray payload)
+ENTRY(jint, verify)(JNIEnv *env, jclass cls, jlong worker, jbyteArray path, jbyteArray payload)
 {
     (void)cls;
     size_t path_n, data_n;
     uint8_t *p = gk_jni_bytes(env, path, &path_n), *d = gk_jni_bytes(env, payload, &data_n);
     gk_worker *w = (gk_worker *)(uintptr_t)worker;
-    bool ours = w && p && gk_write_verify(w, (gk_bytes){p, path_n}, (gk_blob){{d, data_n}, d == NULL}) == GK_OK;
-    if (w && !ours)
+    gk_err e = GK_ERR_NOMEM;
+    if (w && p && (d || !payload))
+        e = gk_write_verify(w, (gk_bytes){p, path_n}, (gk_blob){{d, data_n}, d == NULL});
+    bool broken = e == GK_ERR_NOMEM || e == GK_ERR_CRYPTO;
+    if (!broken && e != GK_OK)
         gk_worker_count(w, GK_COUNT_FOREIGN_WRITES);
     free(p);
     free(d);
-    return ours ? JNI_TRUE : JNI_FALSE;
+    return broken ? -1 : e == GK_OK;
 }
 
 static jlong byte_hard_limit(gk_worker *w, gk_bytes path, gk_bytes stored)

@@ -13,6 +13,7 @@ class Writer(threading.Thread):
     """Calls step(connection) for ever, on another server after each loss. `count` counts steps, done or not."""
 
     PAUSE = 0.005  # a server that starts again beside the load needs some of the machine, too
+    PATIENCE = 8  # seconds with a server that says nothing
 
     def __init__(self, number, addresses):
         super().__init__(daemon=True)
@@ -29,7 +30,7 @@ class Writer(threading.Thread):
     def connect(self, turn):
         while not self.stop.is_set():
             try:
-                zk = Raw(self.addresses[next(turn) % len(self.addresses)], patience=8)
+                zk = Raw(self.addresses[next(turn) % len(self.addresses)], patience=self.PATIENCE)
                 if zk.session:
                     return zk
                 zk.drop()

@@ -20,13 +20,15 @@ class Sandbox:
         if keep and not directory:
             directory = tempfile.mkdtemp(prefix="gk-test-", dir=keep)
             print(f"kept in {directory} ... ", end="")
+        self.env = {}  # what servers have in their environment besides ours
         self.holder = tempfile.TemporaryDirectory(prefix="gk-test-")
         self.dir = Path(directory or self.holder.name) / "ensemble"
         test.addCleanup(self.holder.cleanup)
         test.addCleanup(self.run, "stop", check=False)
 
     def run(self, command, *args, check=True):
-        done = subprocess.run([SANDBOX, command, "--dir", self.dir, *map(str, args)], capture_output=True, text=True, check=False)
+        done = subprocess.run([SANDBOX, command, "--dir", self.dir, *map(str, args)], capture_output=True, text=True, check=False,
+                              env=os.environ | self.env)
         if check and done.returncode:
             raise AssertionError(f"gk-sandbox {command} {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done

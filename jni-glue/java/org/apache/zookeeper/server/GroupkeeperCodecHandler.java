@@ -66,6 +66,7 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
     private SocketAddress client;
     private GroupkeeperReplyQueue queue; // with flush consolidation and without TLS, else null
     private ByteBuf half; // the start of a frame whose end isn't here
+    final GroupkeeperGate gate = new GroupkeeperGate(); // stands before this in the pipeline
     private boolean mayAskForKeys; // still worth a look whether this client has the TLS and the identity for groups' keys
 
     GroupkeeperCodecHandler(GroupkeeperRuntime runtime, ServerCnxnFactory factory) {
@@ -79,6 +80,7 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
         GroupkeeperNative.sessionFree(session);
         session = 0;
         dropHalf();
+        gate.close();
         if (queue != null) {
             queue.drop();
         }
@@ -178,9 +180,10 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
             return;
         }
         mode = Mode.FRAMES;
+        gate.start(session, () -> goOn(ctx));
         mayAskForKeys = runtime.config.agreement && (runtime.config.requireTls.equals("off") || forwardSecret(ctx.pipeline().get(SslHandler.class)));
         if (runtime.config.flushConsolidation && ctx.pipeline().get(SslHandler.class) == null) {
-            queue = new GroupkeeperReplyQueue(ctx, this::append);
+            queue = new GroupkeeperReplyQueue(ctx, this::append, () -> gate.written(ctx.channel()));
             ctx.pipeline().remove(FlushConsolidationHandler.class); // the queue does what that does
         }
     }
@@ -232,11 +235,16 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
         }
         int room = from.readableBytes() * 2 + 512;
         while (from.isReadable() && mode == Mode.FRAMES) {
+            int length = GroupkeeperGate.within(from, gate.window());
+            if (length == 0) {
+                gate.shut(ctx.channel());
+                return;
+            }
             ByteBuf out = ctx.alloc().directBuffer(room);
             boolean handed = false;
             try {
-                long done = GroupkeeperNative.requests(session, runtime.worker.get(), address(from, from.readerIndex()), from.readableBytes(),
-                    address(out, 0), out.capacity());
+                long done = GroupkeeperNative.requests(session, runtime.worker.get(), address(from, from.readerIndex()), length, address(out, 0),
+                    out.capacity());
                 if (done == GroupkeeperNative.FAILED) {
                     LOG.error("Groupkeeper: closing connection to {}: out of native memory or randomness", ctx.channel().remoteAddress());
                     close(ctx);
@@ -283,20 +291,24 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
             queue.add(reply, promise);
             return;
         }
-        ByteBuf plain = ctx.alloc().directBuffer(reply.readableBytes() + REPLY_ROOM);
+        ByteBuf plain = null;
         boolean good = false;
         boolean some = false;
         try {
+            plain = ctx.alloc().directBuffer(reply.readableBytes() + REPLY_ROOM);
             good = session != 0 && append(reply, plain);
             some = good && plain.isReadable();
+        } catch (OutOfMemoryError e) { // a client that misses one reply takes the next one for it: the connection ends
+            LOG.error("Groupkeeper: closing connection to {}: {}", client, e.getMessage());
         } finally {
             ReferenceCountUtil.release(reply);
-            if (!some) {
+            if (!some && plain != null) {
                 plain.release();
             }
         }
         if (some) {
             ctx.write(plain, promise);
+            gate.written(ctx.channel());
         } else if (good) { // an event of a node that isn't ours
             promise.trySuccess();
         } else {
@@ -352,6 +364,7 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
                     runtime.warnOfDecryptFailures(client);
                 }
                 out.writerIndex(at + (int) done);
+                gate.replied((int) done);
                 return true;
             }
             if (done == GroupkeeperNative.FAILED) {
@@ -363,6 +376,19 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
             }
             room = (int) -done;
         }
+    }
+
+    /** Hands on what was held back; false when that shut the gate again. */
+    private boolean goOn(ChannelHandlerContext ctx) {
+        if (half != null && mode == Mode.FRAMES) {
+            try {
+                forward(ctx, half);
+                keepRest(ctx, half);
+            } catch (IOException e) {
+                ctx.fireExceptionCaught(e);
+            }
+        }
+        return !gate.shut();
     }
 
     private static long address(ByteBuf b, int index) {

@@ -16,7 +16,7 @@ import java.security.MessageDigest;
 final class GroupkeeperNative {
 
     /** Must be the same as GK_JNI_ABI in gk_jni.c. */
-    private static final int ABI = 2;
+    private static final int ABI = 3;
     private static final String RESOURCE = "/groupkeeper/libgroupkeeper.so";
 
     /** {@link #requests} and {@link #reply}: an error after which the connection must be closed. */
@@ -132,6 +132,9 @@ final class GroupkeeperNative {
     /** gk_session_trust: the client may read groups' keys, if it is a member. */
     static native void sessionTrust(long session);
 
+    /** gk_session_pending. */
+    static native int sessionPending(long session);
+
     /**
      * gk_session_requests.
      *
@@ -142,11 +145,11 @@ final class GroupkeeperNative {
     /** gk_session_reply: bytes produced, perhaps with {@link #DECRYPT_FAILED}; or minus the length that the output needs; or {@link #FAILED}. */
     static native long reply(long session, long worker, long in, int inLength, long out, int outLength);
 
-    /** gk_sequence_resolve: u32 length of the path, path, payload; or null when it isn't ours. */
+    /** gk_sequence_resolve: u32 length of the path, path, payload; or null when it isn't ours; or nothing when memory is short. */
     static native byte[] resolve(long worker, byte[] path, int number, byte[] payload);
 
-    /** gk_write_verify. */
-    static native boolean verify(long worker, byte[] path, byte[] payload);
+    /** gk_write_verify: 1 it is ours, 0 it isn't, -1 memory is short. */
+    static native int verify(long worker, byte[] path, byte[] payload);
 
     /** {@link #byteHardLimit}: the text isn't one that stock can read. */
     static final long UNREADABLE = Long.MIN_VALUE;

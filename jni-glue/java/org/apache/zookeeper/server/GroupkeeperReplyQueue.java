@@ -26,15 +26,18 @@ final class GroupkeeperReplyQueue {
 
     private final ChannelHandlerContext ctx;
     private final Decryptor decryptor;
+    private final Runnable sent;
     private final List<ByteBuf> replies = new ArrayList<>();
     private final List<ChannelPromise> promises = new ArrayList<>();
     private final Runnable task = this::scheduledFlush;
     private int bytes;
     private boolean scheduled;
 
-    GroupkeeperReplyQueue(ChannelHandlerContext ctx, Decryptor decryptor) {
+    /** @param sent is called when replies were written */
+    GroupkeeperReplyQueue(ChannelHandlerContext ctx, Decryptor decryptor, Runnable sent) {
         this.ctx = ctx;
         this.decryptor = decryptor;
+        this.sent = sent;
     }
 
     /** Takes over the reply. */
@@ -66,7 +69,14 @@ final class GroupkeeperReplyQueue {
         if (replies.isEmpty()) {
             return;
         }
-        ByteBuf out = ctx.alloc().directBuffer(bytes + replies.size() * GroupkeeperCodecHandler.REPLY_ROOM);
+        ByteBuf out;
+        try {
+            out = ctx.alloc().directBuffer(bytes + replies.size() * GroupkeeperCodecHandler.REPLY_ROOM);
+        } catch (OutOfMemoryError e) { // a client that misses one reply takes the next one for it
+            drop();
+            ctx.close();
+            throw e;
+        }
         int good = 0;
         try {
             while (good < replies.size() && decryptor.decrypt(replies.get(good), out)) {
@@ -74,11 +84,11 @@ final class GroupkeeperReplyQueue {
             }
         } finally {
             boolean broken = good < replies.size();
-            ChannelPromise[] sent = promises.subList(0, good).toArray(new ChannelPromise[0]);
+            ChannelPromise[] done = promises.subList(0, good).toArray(new ChannelPromise[0]);
             promises.subList(0, good).clear();
             replies.forEach(ByteBuf::release);
             replies.clear();
-            send(out, sent);
+            send(out, done);
             if (broken) {
                 drop();
                 ctx.close();
@@ -86,21 +96,22 @@ final class GroupkeeperReplyQueue {
         }
     }
 
-    private void send(ByteBuf out, ChannelPromise[] sent) {
+    private void send(ByteBuf out, ChannelPromise[] done) {
         bytes = 0;
-        ChannelPromise promise = sent.length == 1 ? sent[0] : ctx.newPromise();
-        if (sent.length > 1) {
-            promise.addListener((ChannelFutureListener) done -> {
-                for (ChannelPromise p : sent) {
-                    if (done.isSuccess()) {
+        ChannelPromise promise = done.length == 1 ? done[0] : ctx.newPromise();
+        if (done.length > 1) {
+            promise.addListener((ChannelFutureListener) all -> {
+                for (ChannelPromise p : done) {
+                    if (all.isSuccess()) {
                         p.trySuccess();
                     } else {
-                        p.tryFailure(done.cause());
+                        p.tryFailure(all.cause());
                     }
                 }
             });
         }
         ctx.writeAndFlush(out, promise); // perhaps of no byte: an event of a node that isn't ours
+        sent.run();
     }
 
     /** Forgets what waits. */

@@ -58,7 +58,8 @@ public class GroupkeeperServerCnxnFactory extends NettyServerCnxnFactory {
             if (runtime.config.flushConsolidation) {
                 consolidateFlushes(ctx);
             }
-            ctx.pipeline().addBefore(ctx.name(), "groupkeeper", new GroupkeeperCodecHandler(runtime, GroupkeeperServerCnxnFactory.this));
+            GroupkeeperCodecHandler codec = new GroupkeeperCodecHandler(runtime, GroupkeeperServerCnxnFactory.this);
+            ctx.pipeline().addBefore(ctx.name(), "groupkeeper-gate", codec.gate).addBefore(ctx.name(), "groupkeeper", codec);
         }
     }
 }

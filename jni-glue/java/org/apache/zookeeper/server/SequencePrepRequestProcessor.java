@@ -167,7 +167,7 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
     }
 
     /** What stays as it is when it can't be resolved is refused by stock, whose names can't hold the marker. */
-    private CreateRecord resolve(CreateRecord create) {
+    private CreateRecord resolve(CreateRecord create) throws KeeperException {
         String parent = create.path.substring(0, create.path.lastIndexOf('/'));
         Integer number = sequenceNumber(parent);
         if (number == null || create.data == null) {
@@ -176,6 +176,9 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
         byte[] done = GroupkeeperNative.resolve(worker, create.path.getBytes(StandardCharsets.UTF_8), number, create.data);
         if (done == null) {
             return create;
+        }
+        if (done.length == 0) {
+            throw new KeeperException.SystemErrorException(); // out of native memory: says nothing about the request
         }
         int pathLength = ByteBuffer.wrap(done).getInt();
         String path = new String(done, 4, pathLength, StandardCharsets.UTF_8);
@@ -240,8 +243,12 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
         if (request.cnxn != null || request.getOwner() == null || request.getOwner() == ServerCnxn.me || path == null) {
             return;
         }
-        if (GroupkeeperNative.verify(worker, path.getBytes(StandardCharsets.UTF_8), data)) {
+        int verdict = GroupkeeperNative.verify(worker, path.getBytes(StandardCharsets.UTF_8), data);
+        if (verdict > 0) {
             return;
+        }
+        if (verdict < 0) {
+            throw new KeeperException.SystemErrorException(); // as in resolve
         }
         refusedSinceWarning++;
         long now = System.currentTimeMillis();
