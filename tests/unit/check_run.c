@@ -306,6 +306,94 @@ START_TEST(stolen_keys_open_no_other_run)
 }
 END_TEST
 
+/* --- erasure ---------------------------------------------------------------------------------------------------------------- */
+
+#define MASK 0x5a /* the pattern to look for must not be in memory itself */
+#define MIDDLE 28 /* of a key's 32 bytes: X25519 changes the first and the last one in its own copies */
+
+typedef struct pattern {
+    uint8_t masked[MIDDLE];
+} pattern;
+
+static pattern pattern_of(const gk_key *k)
+{
+    pattern p;
+
+    for (size_t i = 0; i < MIDDLE; i++)
+        p.masked[i] = gk_key_raw(k).p[i + 2] ^ MASK;
+    return p;
+}
+
+/* count_at: how often the pattern stands in n bytes of memory, whatever they are for. */
+__attribute__((no_sanitize("address", "undefined", "thread"))) static size_t count_at(const volatile uint8_t *p, size_t n,
+                                                                                      const pattern *what)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i + MIDDLE <= n; i++) {
+        size_t k = 0;
+
+        while (k < MIDDLE && p[i + k] == (what->masked[k] ^ MASK))
+            k++;
+        found += k == MIDDLE;
+    }
+    return found;
+}
+
+/* count_everywhere looks through all memory of this process that it can write: heap, stacks, data. */
+static size_t count_everywhere(const pattern *what)
+{
+    FILE *f = fopen("/proc/self/maps", "r");
+    char line[512];
+    size_t found = 0;
+
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof(line), f) != NULL) {
+        unsigned long from = 0;
+        unsigned long to = 0;
+        char mode[5] = "";
+
+        if (sscanf(line, "%lx-%lx %4s", &from, &to, mode) == 3 && strncmp(mode, "rw", 2) == 0 && to - from < (64UL << 20))
+            found += count_at((const volatile uint8_t *)from, to - from, what);
+    }
+    (void)fclose(f);
+    return found;
+}
+
+START_TEST(keys_are_erased)
+{
+    for (int protocol = GK_TGDH; protocol <= GK_CKD; protocol++) {
+        pattern seen[8];
+        size_t n = 0;
+        group g;
+
+        begin(&g, (gk_protocol)protocol, 5);
+        for (bool more = true; more && n < 8;) {
+            more = round_of(&g);
+            if (g.runs[1]->secret == NULL)
+                continue;
+            seen[n] = pattern_of(g.runs[1]->secret);
+            ck_assert_uint_ge(count_everywhere(&seen[n]), 1); /* it can be found while it is there */
+            n++;
+        }
+        ck_assert_uint_ge(n, 1);
+        (void)agree(&g);
+        for (size_t i = 0; i < n; i++)
+            ck_assert_uint_eq(count_everywhere(&seen[i]), 0);
+        seen[0] = pattern_of(gk_run_secret(g.runs[0]));
+        ck_assert_uint_ge(count_everywhere(&seen[0]), 5);
+        end(&g);
+        ck_assert_uint_eq(count_everywhere(&seen[0]), 0);
+        begin(&g, (gk_protocol)protocol, 5); /* given up halfway */
+        (void)round_of(&g);
+        seen[0] = pattern_of(g.runs[1]->secret);
+        ck_assert_uint_ge(count_everywhere(&seen[0]), 1);
+        end(&g);
+        ck_assert_uint_eq(count_everywhere(&seen[0]), 0);
+    }
+}
+END_TEST
+
 START_TEST(every_change_of_a_message_is_refused)
 {
     for (int p = GK_TGDH; p <= GK_CKD; p++) {
@@ -480,6 +568,7 @@ Suite *gk_suite(void)
     tcase_add_test(t, ckd_costs_what_it_should);
     tcase_add_test(t, each_run_has_another_secret);
     tcase_add_test(t, stolen_keys_open_no_other_run);
+    tcase_add_test(t, keys_are_erased);
     tcase_add_test(t, every_change_of_a_message_is_refused);
     tcase_add_test(t, a_party_says_one_thing);
     tcase_add_test(t, small_order_and_lies_end_a_run);
