@@ -46,14 +46,6 @@ void gk_servers_serve(gk_codec *c, bool on)
     pthread_mutex_unlock(&c->servers_lock);
 }
 
-void gk_servers_renew(gk_codec *c)
-{
-    pthread_mutex_lock(&c->servers_lock);
-    gk_err e = c->servers ? gk_agreement_renew(c->servers) : GK_OK;
-    (void)e; /* out of memory or randomness: the operator asks again */
-    pthread_mutex_unlock(&c->servers_lock);
-}
-
 gk_secrets *gk_servers_secrets(gk_codec *c)
 {
     pthread_mutex_lock(&c->servers_lock);

@@ -17,8 +17,6 @@ gk_err gk_servers_start(gk_codec *c, const gk_agreement_config *config, char *wh
 gk_err gk_servers_step(gk_worker *w, gk_writer *out, gk_bytes snapshot) GK_MUST_CHECK;
 /* gk_servers_serve: whether key reads get keys. Off while the server isn't part of a serving ensemble; the secrets stay with the gk_agreement. */
 void gk_servers_serve(gk_codec *c, bool on);
-/* gk_servers_renew asks for a new agreement at the next step; nothing when not started. */
-void gk_servers_renew(gk_codec *c);
 /* gk_servers_secrets: a reference for the caller to free, or NULL. */
 gk_secrets *gk_servers_secrets(gk_codec *c);
 /* gk_servers_status writes the status node's text (docs/FORMAT.md) and returns its length. */

@@ -53,7 +53,7 @@ final class GroupkeeperServers implements Runnable {
     private long session;
     private GroupkeeperServersCnxn cnxn;
     private GroupkeeperOwnNodes own;
-    private boolean serving;
+    private boolean serving; // under lock
     private byte[] snapshot;
     private List<Node> nodes = Collections.emptyList();
     private long wakeAt;
@@ -69,8 +69,9 @@ final class GroupkeeperServers implements Runnable {
         if (!runtime.config.agreement) {
             return;
         }
-        latest = zks;
         synchronized (lock) {
+            latest = zks;
+            serve(false); // it may be a read-only one: its tree is an old one, and no client's connection has it as yet
             if (!started) {
                 started = true;
                 Thread t = new Thread(this, "groupkeeper-servers");
@@ -125,10 +126,14 @@ final class GroupkeeperServers implements Runnable {
         }
     }
 
+    /** Whether key reads get keys: only as long as the server that the last step was about is the one that clients are connected to. */
     private void serve(boolean on) {
-        if (serving != on) {
-            serving = on;
-            GroupkeeperNative.serversServe(runtime.codec, on);
+        synchronized (lock) {
+            boolean now = on && cnxn != null && cnxn.server() == latest;
+            if (serving != now) {
+                serving = now;
+                GroupkeeperNative.serversServe(runtime.codec, now);
+            }
         }
     }
 
