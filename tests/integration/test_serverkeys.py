@@ -15,6 +15,7 @@ import gktest
 from gkraw import BADARGUMENTS, EPHEMERAL, NOAUTH, NONODE, OPEN, Closed, Failure, Raw, metrics, part, tls_context
 from gktest import ROOT, Sandbox
 
+OPTIONS = ["--set", "groupkeeper.agreement=on", "--set", "ssl.clientAuth=want", "--jvm", "-Xmx300m", "--jvm", "-XX:TieredStopAtLevel=1"]
 CONNECTIONLOSS, INVALIDACL = -4, -114
 MINE = [[31, "auth", ""]]
 MEMBER = 1 | 4 | 8  # READ, CREATE, and DELETE to leave without closing the session
@@ -67,8 +68,7 @@ class Ensemble(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.sandbox = Sandbox(cls)
-        cls.sandbox.start("--servers", cls.servers, "--observers", cls.observers, "--tls", "on", "--set", "groupkeeper.agreement=on", "--set",
-                          "ssl.clientAuth=want", "--jvm", "-Xmx300m", "--jvm", "-XX:TieredStopAtLevel=1")
+        cls.sandbox.start("--servers", cls.servers, "--observers", cls.observers, "--tls", "on", *OPTIONS)
         cls.tls = cls.sandbox.dir / "tls"
         for name in (ALICE, BOB):
             certificate(cls.tls, name)
@@ -445,14 +445,14 @@ class Alone(Ensemble):
         copy = self.sandbox.dir / "backup"
         self.sandbox.run("stop")
         shutil.copytree(self.sandbox.dir / "server-1" / "data", copy)
-        self.sandbox.run("start")
+        self.sandbox.run("start", *OPTIONS)
         zk = self.open(0, session=session, password=password)
         self.join(self.open(0, ALICE), self.group(zk, ALICE), "m")
         ids = {before.id, after.id, self.key(zk, group, "m").id}
         self.sandbox.run("stop")
         shutil.rmtree(self.sandbox.dir / "server-1" / "data")
         shutil.copytree(copy, self.sandbox.dir / "server-1" / "data")
-        self.sandbox.run("start")
+        self.sandbox.run("start", *OPTIONS)
         zk = self.open(0, session=session, password=password)
         self.assertNotIn(self.key(zk, group, "m").id, ids)  # a restored backup brings no key id back
 

@@ -34,7 +34,8 @@ final class GroupkeeperOwnNodes {
 
     private static final Logger LOG = LoggerFactory.getLogger(GroupkeeperOwnNodes.class);
 
-    private static final String ROOT = "/zookeeper/groupkeeper";
+    static final String PARENT = "/zookeeper";
+    private static final String ROOT = PARENT + "/groupkeeper";
     private static final String SERVERS = ROOT + "/servers";
     private static final String AGREEMENT = ROOT + "/agreement";
     private static final String CURRENT = AGREEMENT + "/current";
@@ -70,6 +71,11 @@ final class GroupkeeperOwnNodes {
         this.worker = worker;
     }
 
+    /** Whether ROOT has been made: PARENT's cversion counts its creation, which clients aren't to see. On the leader, under outstandingChanges. */
+    static boolean there(ZooKeeperServer zks) {
+        return zks.outstandingChangesForPath.containsKey(ROOT) || zks.getZKDatabase().getDataTree().getNode(ROOT) != null;
+    }
+
     /** Tells the codec what of our own stands in the tree. */
     static void look(ZooKeeperServer zks, long codec) {
         DataTree tree = zks.getZKDatabase().getDataTree();
@@ -92,7 +98,7 @@ final class GroupkeeperOwnNodes {
     /** Makes the persistent ones, where they aren't there. */
     void make() throws IOException {
         cnxn.call(OpCode.exists, new ExistsRequest(ROOT, true)); // its event is what hides it at once
-        long pzxid = cnxn.server().getZKDatabase().getDataTree().getNode("/zookeeper").stat.getPzxid();
+        long pzxid = cnxn.server().getZKDatabase().getDataTree().getNode(PARENT).stat.getPzxid();
         make(ROOT, ByteBuffer.allocate(9).put((byte) 1).putLong(pzxid).array());
         make(SERVERS, new byte[0]);
         make(AGREEMENT, new byte[0]);

@@ -189,11 +189,12 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
     private Integer sequenceNumber(String parent) {
         synchronized (zks.outstandingChanges) {
             ChangeRecord change = zks.outstandingChangesForPath.get(parent);
-            if (change != null) {
-                return change.stat == null ? null : change.stat.getCversion();
+            DataNode node = change != null ? null : zks.getZKDatabase().getNode(parent);
+            if (change != null ? change.stat == null : node == null) {
+                return null;
             }
-            DataNode node = zks.getZKDatabase().getNode(parent);
-            return node == null ? null : node.stat.getCversion();
+            int number = change != null ? change.stat.getCversion() : node.stat.getCversion();
+            return parent.equals(GroupkeeperOwnNodes.PARENT) && GroupkeeperOwnNodes.there(zks) ? number - 1 : number;
         }
     }
 
