@@ -27,11 +27,11 @@ final class GroupkeeperConfig {
     final boolean insecureQuorum = flag("insecure-quorum", false);
     final boolean allowUntested = flag("allow-untested", false);
     final boolean flushConsolidation = flag("flush-consolidation", true);
-    final long pathCacheBytes = number("path-cache-bytes", 64L << 20);
+    final long pathCacheBytes = number("path-cache-bytes", 64L << 20, " of bytes");
     final long keyringWaitMs = duration("keyring.wait", "0s");
     final boolean agreement = flag("agreement", false);
     final long agreementMaxAgeMs = duration("agreement.max-age", "24h");
-    final long agreementMaxDerivations = number("agreement.max-derivations", 0);
+    final long agreementMaxDerivations = number("agreement.max-derivations", 0, "; 0: no limit");
 
     GroupkeeperConfig() throws IOException {
         for (String name : System.getProperties().stringPropertyNames()) {
@@ -71,7 +71,7 @@ final class GroupkeeperConfig {
         throw new IOException("groupkeeper." + key + "=" + v + " (hint: true or false)");
     }
 
-    private static long number(String key, long otherwise) throws IOException {
+    private static long number(String key, long otherwise, String unit) throws IOException {
         String v = get(key, Long.toString(otherwise));
         try {
             long n = Long.parseLong(v);
@@ -81,7 +81,7 @@ final class GroupkeeperConfig {
         } catch (NumberFormatException e) {
             // said below
         }
-        throw new IOException("groupkeeper." + key + "=" + v + " (hint: a number, 0 or more)");
+        throw new IOException("groupkeeper." + key + "=" + v + " (hint: a number" + unit + ")");
     }
 
     /** 500ms, 30s, 5m, 1h; a bare number is seconds. */
