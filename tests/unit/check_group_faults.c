@@ -10,7 +10,7 @@ static char token[GK_TOKEN_TEXT + 1];
 static void up(void)
 {
     grig_open(&r, GK_MODE_LKH, NULL);
-    grig_token(&r, token, 100000);
+    grig_token(&r, token, 200000);
 }
 
 static void down(void)
