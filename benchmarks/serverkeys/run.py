@@ -51,13 +51,9 @@ class Member(threading.Thread):
             pass
 
     def wait(self):
-        """Blocks until an event comes; a member that does nothing else needs no polling."""
-        while not self.zk.events and not self.over:
-            self.zk.send("ping", xid=-2) if not self.zk.asked else None
-            frame = self.zk.frame()
-            if frame[:4] == b"\xff\xff\xff\xff":
-                return
-            self.zk.asked.clear()
+        """Blocks until an event comes: nothing is asked, so the next frame is one."""
+        if not self.zk.events:
+            self.zk.frame()
         self.zk.events.clear()
 
 

@@ -17,16 +17,17 @@ static gk_bytes view(const char *s)
     return (gk_bytes){(const uint8_t *)s, strlen(s)};
 }
 
-ENTRY(jboolean, isMembers)(JNIEnv *env, jclass cls, jlong worker, jbyteArray path, jbyteArray stored)
+ENTRY(jint, isMembers)(JNIEnv *env, jclass cls, jlong worker, jbyteArray path, jbyteArray stored)
 {
     (void)cls;
     size_t path_n, stored_n;
     uint8_t *p = gk_jni_bytes(env, path, &path_n), *s = gk_jni_bytes(env, stored, &stored_n);
     gk_worker *w = (gk_worker *)(uintptr_t)worker;
-    bool is = w && p && s && gk_members_is(w, (gk_bytes){p, path_n}, (gk_bytes){s, stored_n});
+    bool is = false;
+    gk_err e = w && p && s ? gk_members_is(w, &is, (gk_bytes){p, path_n}, (gk_bytes){s, stored_n}) : GK_ERR_NOMEM;
     free(p);
     free(s);
-    return is ? JNI_TRUE : JNI_FALSE;
+    return e != GK_OK ? -1 : is;
 }
 
 ENTRY(void, ownSeen)(JNIEnv *env, jclass cls, jlong codec, jlong czxid, jbyteArray root, jint nodes)

@@ -141,12 +141,13 @@ static bool is_members(gk_worker *w, gk_err *e, const gk_node *node, gk_blob sto
     return *e == GK_OK && plain.len == sizeof record && !null && memcmp(record, GK_MEMBERS_RECORD, sizeof record) == 0;
 }
 
-bool gk_members_is(gk_worker *w, gk_bytes path, gk_bytes stored)
+gk_err gk_members_is(gk_worker *w, bool *is, gk_bytes path, gk_bytes stored)
 {
     gk_writer nowhere = gk_writer_of(NULL, 0);
     gk_node node;
     gk_err e = gk_path_decrypt(w, &nowhere, &node, path);
-    return e == GK_OK && is_members(w, &e, &node, (gk_blob){stored, false});
+    *is = e == GK_OK && is_members(w, &e, &node, (gk_blob){stored, false});
+    return e == GK_ERR_NOMEM || e == GK_ERR_CRYPTO ? e : GK_OK; /* what isn't authentic is none */
 }
 
 static gk_err read_view(gk_view *v, gk_bytes stat, const gk_node *node)

@@ -18,7 +18,8 @@ gk_err gk_keyread_request(gk_session *s, gk_worker *w, gk_writer *out, gk_pendin
 /* gk_keyread_reply writes the client's reply. r: behind the header of the server's. GK_ERR_NOMEM, GK_ERR_CRYPTO: close the connection. */
 gk_err gk_keyread_reply(const gk_session *s, gk_worker *w, gk_writer *out, const gk_pending *p, uint64_t zxid, int32_t err, gk_reader *r) GK_MUST_CHECK;
 
-/* gk_members_is: a node stored under this path with this payload is a members node. For the leader's hook. */
-bool gk_members_is(gk_worker *w, gk_bytes path, gk_bytes stored);
+/* gk_members_is: *is: a node stored under this path with this payload is a members node. For the leader's hook. GK_ERR_NOMEM, GK_ERR_CRYPTO:
+ * it can't be told now. */
+gk_err gk_members_is(gk_worker *w, bool *is, gk_bytes path, gk_bytes stored) GK_MUST_CHECK;
 
 #endif

@@ -381,19 +381,66 @@ START_TEST(own_nodes_are_hidden)
 }
 END_TEST
 
+static bool is(const gk_buf *path)
+{
+    bool yes = false;
+
+    ck_ok(gk_members_is(rig.worker, &yes, gk_buf_view(path), gk_buf_view(&members)));
+    return yes;
+}
+
 START_TEST(members_for_the_hook)
 {
     gk_buf path = {0};
 
     gk_rig_stored(&rig, &path, STR(MEMBERS_PATH));
-    ck_assert(gk_members_is(rig.worker, gk_buf_view(&path), gk_buf_view(&members)));
+    ck_assert(is(&path));
     members.p[members.n - 1] ^= 1;
-    ck_assert(!gk_members_is(rig.worker, gk_buf_view(&path), gk_buf_view(&members)));
+    ck_assert(!is(&path));
     members.p[members.n - 1] ^= 1;
     gk_buf_clear(&path);
     gk_rig_stored(&rig, &path, STR("/app/others"));
-    ck_assert(!gk_members_is(rig.worker, gk_buf_view(&path), gk_buf_view(&members)));
+    ck_assert(!is(&path));
     gk_buf_free(&path);
+}
+END_TEST
+
+/* One whole read while an allocation fails: a key, or an error of which nothing was written. */
+static gk_err read_once(void *arg)
+{
+    gk_writer w;
+    uint8_t room[1024];
+    size_t used = 0;
+    gk_session *s = NULL;
+    gk_bytes request = *(gk_bytes *)arg;
+    gk_err e = gk_session_new(&s, rig.codec);
+
+    if (e == GK_OK) {
+        gk_session_trust(s);
+        s->requests = s->replies = GK_PHASE_OPEN;
+        s->id = SESSION;
+        w = gk_writer_of(room, sizeof(room));
+        e = gk_session_requests(s, rig.worker, &w, &used, request);
+    }
+    if (e == GK_OK) {
+        w = gk_writer_of(room, sizeof(room));
+        e = gk_session_reply(s, rig.worker, &w, gk_buf_view(&in));
+        rig_must(e != GK_OK || w.len == 4 + 16 + 4 + GK_KEY_RECORD_SIZE + GK_STAT_SIZE); /* ck_assert allocates */
+    }
+    gk_session_free(s);
+    return e;
+}
+
+START_TEST(allocations_fail)
+{
+    gk_buf request = {0};
+
+    ask(KEY_NODE, 0);
+    gk_buf_put(&request, in.p, in.n);
+    make_reply(&GOOD);
+    gk_bytes view = gk_buf_view(&request);
+    ck_assert_uint_gt(gk_fault_each(read_once, &view), 0);
+    gk_buf_free(&request);
 }
 END_TEST
 
@@ -414,6 +461,7 @@ Suite *gk_suite(void)
     tcase_add_test(t, off_is_stock);
     tcase_add_test(t, own_nodes_are_hidden);
     tcase_add_test(t, members_for_the_hook);
+    tcase_add_test(t, allocations_fail);
     suite_add_tcase(s, t);
     return s;
 }

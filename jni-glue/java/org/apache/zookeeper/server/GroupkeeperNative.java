@@ -162,8 +162,8 @@ final class GroupkeeperNative {
 
     // ---- the servers' own nodes and their agreement; thread-safe, but for the worker ----
 
-    /** gk_members_is: a node stored so is a members node. */
-    static native boolean isMembers(long worker, byte[] path, byte[] stored);
+    /** gk_members_is: 1 a node stored so is a members node, 0 it isn't, -1 memory is short. */
+    static native int isMembers(long worker, byte[] path, byte[] stored);
 
     /** gk_own_seen; root is the stored payload of /zookeeper/groupkeeper. */
     static native void ownSeen(long codec, long czxid, byte[] root, int nodes);

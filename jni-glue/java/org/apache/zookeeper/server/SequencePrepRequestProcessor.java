@@ -210,12 +210,12 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
     }
 
     /** Whether the path's parent, as it will be when this write is applied, is a members node. */
-    private boolean belowMembers(String path) {
+    private boolean belowMembers(String path) throws KeeperException {
         int slash = path == null ? -1 : path.lastIndexOf('/');
         return slash > 0 && isMembers(path.substring(0, slash));
     }
 
-    private boolean isMembers(String path) {
+    private boolean isMembers(String path) throws KeeperException {
         byte[] data;
         synchronized (zks.outstandingChanges) {
             ChangeRecord change = zks.outstandingChangesForPath.get(path);
@@ -225,8 +225,15 @@ final class SequencePrepRequestProcessor extends PrepRequestProcessor {
         return isMembers(path, data);
     }
 
-    private boolean isMembers(String path, byte[] data) {
-        return data != null && data.length == MEMBERS && GroupkeeperNative.isMembers(worker, path.getBytes(StandardCharsets.UTF_8), data);
+    private boolean isMembers(String path, byte[] data) throws KeeperException {
+        if (data == null || data.length != MEMBERS) {
+            return false;
+        }
+        int verdict = GroupkeeperNative.isMembers(worker, path.getBytes(StandardCharsets.UTF_8), data);
+        if (verdict < 0) {
+            throw new KeeperException.SystemErrorException(); // as in resolve
+        }
+        return verdict > 0;
     }
 
     /** A node that has had other children, with any ACL, can't become a members node. */
