@@ -18,6 +18,7 @@ help:
 	'  bench         throughput and latency, stock beside plugin; QUICK=1 for a short run' \
 	'  bench-native  the native code alone' \
 	'  bench-agreement  what runs of TGDH and CKD compute and send, by the number of parties; QUICK=1' \
+	'  bench-serverkeys  keys of groups made inside the servers: joins, leaves, changes of servers; QUICK=1' \
 	'  bench-scale   a million znodes and watches, 100,000 children, 10,000 connections: memory and time' \
 	'  bench-growth  what encryption adds as paths, names, listings, connections and ensembles grow' \
 	'  bench-flame   a flame graph of a server under load' \

@@ -4,7 +4,7 @@
  - of all groups (13 members each), when the servers change: the observer is killed, and comes back
 Members are sessions spread over all servers. In the second part 13 sessions are members of all groups at once and read their keys in one pipeline.
 
-usage: run.py [--sizes 1,10,...] [--groups 1,10,...] [--rounds N] --out FOLDER        writes serverkeys.json and serverkeys.svg
+usage: run.py [--sizes N...] [--groups N...] [--rounds N] --out FOLDER        writes serverkeys.json and serverkeys.svg
 """
 import argparse
 import json
@@ -162,8 +162,8 @@ def plot(result, file):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--sizes", default="1,10,30,100,300")
-    p.add_argument("--groups", default="1,10,50,200,1000")
+    p.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 50, 200])
+    p.add_argument("--groups", type=int, nargs="+", default=[1, 10, 50, 200, 1000])
     p.add_argument("--rounds", type=int, default=10)
     p.add_argument("--out", type=Path, required=True)
     args = p.parse_args()
@@ -171,12 +171,12 @@ def main():
     result = {"membership": [], "servers": []}
     try:
         Bench.setUpClass()
-        for size in map(int, args.sizes.split(",")):
+        for size in args.sizes:
             joins, leaves = membership(bench, size, args.rounds)
             row = {name: {"median": statistics.median(v), "max": max(v)} for name, v in (("join", joins), ("leave", leaves))}
             result["membership"].append({"size": size, **row})
             print(f"{size} members: join {row['join']['median']:.1f} ms, leave {row['leave']['median']:.1f} ms (median of {args.rounds})", flush=True)
-        for count in map(int, args.groups.split(",")):
+        for count in args.groups:
             leave, join = servers_change(bench, count)
             result["servers"].append({"groups": count, "leave": leave, "join": join})
             print(f"{count} groups of {GROUP_SIZE}: {leave:.0f} ms after a server has left, {join:.0f} ms after it is back", flush=True)

@@ -1,0 +1,4 @@
+# `make bench-serverkeys [QUICK=1]`: groups' keys on a real ensemble with TLS: joins, leaves, and all groups after a change of servers.
+.PHONY: bench-serverkeys
+bench-serverkeys: all $(B)/deps/.bench
+	$(Q)$(VENV)/bin/python benchmarks/serverkeys/run.py --out $(B)/bench/serverkeys $(if $(QUICK),--sizes 1 10 50 --groups 1 50 --rounds 3)
