@@ -15,14 +15,14 @@ LDFLAGS ?= -Wl,-z,relro,-z,now
 
 NATIVE_SRC := $(wildcard native/*/*.c)
 NATIVE_OBJ := $(NATIVE_SRC:%.c=$(B)/obj/%.o)
-NATIVE_LIB := $(B)/lib/libgroupkeeper.a
+NATIVE_LIB := $(B)/lib/libgknative.a
 
 .DEFAULT_GOAL := all
 include $(wildcard mk/*.mk)
 
 JNI_SRC := $(wildcard jni-glue/c/*.c)
 JNI_OBJ := $(JNI_SRC:%.c=$(B)/obj/%.o)
-JNI_SO := $(B)/lib/libgroupkeeper.so
+JNI_SO := $(B)/lib/libgroupkeeper-jni.so
 JAVA_SRC := $(shell find jni-glue/java -name '*.java')
 JAR := $(B)/groupkeeper.jar
 JAVA_HOME ?= $(shell readlink -f /usr/bin/javac | sed 's|/bin/javac$$||')

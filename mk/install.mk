@@ -10,6 +10,11 @@ install: all
 	$(Q)$(INSTALL) -m 644 $(B)/groupkeeper.jar $(TO)/share/groupkeeper/
 	$(Q)$(INSTALL) -m 755 $(B)/lib/libgroupkeeper.so $(TO)/lib/
 	$(Q)$(INSTALL) -m 644 $(B)/lib/libgroupkeeper.a $(TO)/lib/
+	$(Q)$(INSTALL) -D -m 644 include/groupkeeper/member.h $(TO)/include/groupkeeper/member.h
+	$(Q)$(INSTALL) -d $(TO)/lib/pkgconfig && sed -e 's|^prefix=.*|prefix=$(PREFIX)|; s|^includedir=.*|includedir=$${prefix}/include|' \
+	    $(B)/lib/pkgconfig/groupkeeper.pc > $(TO)/lib/pkgconfig/groupkeeper.pc
+	$(Q)$(INSTALL) -D -m 644 tools/completion/groupkeeper.bash $(TO)/share/bash-completion/completions/gk-admin
+	$(Q)ln -sf gk-admin $(TO)/share/bash-completion/completions/gk-member
 	$(Q)for f in $(B)/bin/*; do $(INSTALL) -m 755 "$$f" $(TO)/bin/ || exit 1; done
 	$(Q)for f in $(wildcard docs/man/*.[1-8]); do \
 	    $(INSTALL) -D -m 644 "$$f" "$(TO)/share/man/man$${f##*.}/$$(basename "$$f")" || exit 1; done

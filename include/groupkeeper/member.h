@@ -20,6 +20,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define GKM_KEY 32        /* bytes of a group key */
 #define GKM_FINGERPRINT 8 /* HMAC-SHA256(key, "groupkeeper fingerprint")[0..8): to compare keys without showing them */
@@ -79,7 +80,7 @@ typedef struct gkm_options {
     const char *state_key;  /* a file with 32 bytes that the state is sealed under; NULL: the state is plain, mode 0600 */
     const char *connect;    /* HOST:PORT,...; NULL: as at gkm_join */
     const char *ca;         /* PEM files for TLS; NULL: as at gkm_join */
-    const char *cert, *key; /* the member's certificate and key; also shown to ZooKeeper */
+    const char *cert, *key; /* a certificate and its key: shown to ZooKeeper over TLS, and the member's identity (see identity) */
     const char *auth_file;  /* SCHEME:CREDENTIALS for ZooKeeper */
     const char *root;       /* NULL: /groupkeeper */
     gkm_callback callback;  /* NULL: none */
@@ -87,6 +88,7 @@ typedef struct gkm_options {
     /* gkm_join alone */
     const char *name;  /* the member's name in the group */
     const char *token; /* a token's text, or NULL */
+    const char *identity; /* "cert", "key" (one of its own), or NULL: the certificate where one is given and no token */
     const char *trust; /* the group's trust (64 hex digits of `gk-admin group trust`), or NULL: the token has it */
 } gkm_options;
 
@@ -129,6 +131,7 @@ gkm_result gkm_missed(gkm *m, size_t i, uint64_t *from, uint64_t *to, const char
 /* gkm_refused gives the i-th kind of refusal and how often it was; GKM_ARG when there is no such kind. */
 gkm_result gkm_refused(gkm *m, size_t i, const char **text, uint64_t *count);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

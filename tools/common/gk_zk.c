@@ -1,6 +1,7 @@
 #include "gk_zk.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,12 +76,43 @@ static void auth_done(int rc, const void *arg)
     (void)arg;
 }
 
+/* The client's threads handle no signals of the program's, and a server that closes while TLS writes must not end it (SIGPIPE). */
+static zhandle_t *init_quietly(gk_zk *z)
+{
+    sigset_t all;
+    sigset_t before;
+    zhandle_t *zh = NULL;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    zh = z->tls != NULL ? zookeeper_init_ssl(z->connect, gk_zk_tls_certs(z->tls), watcher, z->session_ms, NULL, z, ZOO_NO_LOG_CLIENTENV)
+                        : zookeeper_init(z->connect, watcher, z->session_ms, NULL, z, ZOO_NO_LOG_CLIENTENV);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return zh;
+}
+
+/* close_quietly: the last words of a session are written by the calling thread. */
+static void close_quietly(zhandle_t *zh)
+{
+    const struct timespec none = {0};
+    sigset_t pipe;
+    sigset_t before;
+    sigset_t waiting;
+
+    (void)sigemptyset(&pipe);
+    (void)sigaddset(&pipe, SIGPIPE);
+    (void)sigpending(&waiting);
+    (void)pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    (void)zookeeper_close(zh);
+    while (sigismember(&waiting, SIGPIPE) == 0 && sigtimedwait(&pipe, NULL, &none) == SIGPIPE)
+        continue;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 /* start makes a handle. Without the lock: the client's threads may call back at once. */
 static zhandle_t *start(gk_zk *z)
 {
-    zhandle_t *zh = z->tls != NULL
-                        ? zookeeper_init_ssl(z->connect, gk_zk_tls_certs(z->tls), watcher, z->session_ms, NULL, z, ZOO_NO_LOG_CLIENTENV)
-                        : zookeeper_init(z->connect, watcher, z->session_ms, NULL, z, ZOO_NO_LOG_CLIENTENV);
+    zhandle_t *zh = init_quietly(z);
 
     if (zh != NULL && z->auth != NULL)
         (void)zoo_add_auth(zh, z->auth_scheme, z->auth, (int)z->auth_n, auth_done, NULL);
@@ -99,7 +131,7 @@ static void renew(gk_zk *z)
         (void)gk_zk_cond_wait(z, gk_zk_now_ms() + 100);
     pthread_mutex_unlock(&z->lock);
     if (old != NULL)
-        (void)zookeeper_close(old);
+        close_quietly(old);
     pthread_mutex_lock(&z->lock);
     z->expired = z->connected = z->refused = false;
     pthread_mutex_unlock(&z->lock);
@@ -251,7 +283,7 @@ void gk_zk_close(gk_zk *z)
         return;
     zh = z->zh;
     if (zh != NULL)
-        (void)zookeeper_close(zh);
+        close_quietly(zh);
     gk_zk_tls_free(z->tls);
     if (z->auth != NULL)
         gk_wipe(z->auth, z->auth_n);

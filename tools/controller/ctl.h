@@ -66,6 +66,7 @@ typedef struct ctl {
     size_t n_groups, cap_groups;
     bool leader, fenced, campaign, stop, reload, expired, woken;
     bool commands_dirty, authority_dirty, keys_dirty, live_missing;
+    int32_t seen;        /* version of the epoch node when the pulse thread said `campaign` */
     int32_t token;       /* version of the epoch node while leading */
     int64_t progress_ms; /* when the main thread was last seen */
 } ctl;

@@ -172,6 +172,12 @@ bool ctl_keys_read(ctl *c, bool *can_lead)
     unsigned long newest = 0;
     int rc = ZOK;
 
+    /* anew: one that was made here may never have been written */
+    gk_state_keys_free(c->state_keys);
+    c->state_keys = NULL;
+    if (gk_state_keys_new(&c->state_keys) != GK_OK)
+        return false;
+    c->control.state_keys = c->state_keys;
     gk_tree_path(path, c->o->root, "controllers/state-keys");
     rc = gk_zk_children(c->zk, path, false, &names, &n, CTL_TIMEOUT_MS);
     for (size_t i = 0; i < n && rc == ZOK; i++) {

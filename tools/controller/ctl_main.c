@@ -130,7 +130,10 @@ static uint64_t lead(ctl *c)
         return due;
     }
     if (keys || authority || gk_zk_now_ms() > c->keys_ms) {
-        (void)ctl_keys_renew(c);
+        if (!ctl_keys_renew(c)) { /* a state key that wasn't written must not be used */
+            ctl_step_down(c, false);
+            return due;
+        }
         c->keys_ms = gk_zk_now_ms() + KEYS_MS;
     }
     if (commands && !ctl_commands(c, &handover))

@@ -12,6 +12,7 @@ enum { GONE_MS = 300, ALONE_MS = 1500, BACK_OFF_MS = 150, HUNG_MS = 10000, READ_
 /* What a standby has seen. */
 typedef struct sight {
     int32_t version;
+    int32_t epoch; /* version of the epoch node then: what a takeover compares with */
     int64_t since; /* of the first look that saw this version */
     int64_t last;  /* of the newest look */
     bool free;     /* the leader let go */
@@ -53,21 +54,26 @@ static void beat(ctl *c, int32_t token, int64_t *last)
 
 static void look(ctl *c, sight *s)
 {
-    char path[GK_TREE_PATH];
-    gk_zk_data d = {0};
+    char paths[2][GK_TREE_PATH];
+    const char *list[2] = {paths[0], paths[1]};
+    gk_zk_data d[2] = {0};
     int64_t now = 0;
 
-    gk_tree_path(path, c->o->root, "controllers/beat");
-    if (gk_zk_get(c->zk, path, false, &d, READ_MS) != ZOK)
-        return;
-    now = gk_zk_now_ms();
-    if (!s->known || d.stat.version != s->version || now - s->last > 1000) /* not looking for a while is not standing still */
-        s->since = now;
-    s->known = true;
-    s->version = d.stat.version;
-    s->last = now;
-    s->free = d.n == 4 && memcmp(d.data, "free", 4) == 0; /* public */
-    gk_zk_data_free(&d);
+    gk_tree_path(paths[0], c->o->root, "controllers/beat");
+    gk_tree_path(paths[1], c->o->root, "controllers/epoch");
+    if (gk_zk_get_many(c->zk, list, 2, d, READ_MS) == ZOK && d[0].rc == ZOK && d[1].rc == ZOK) {
+        now = gk_zk_now_ms();
+        /* not looking for a while is not standing still */
+        if (!s->known || d[0].stat.version != s->version || d[1].stat.version != s->epoch || now - s->last > 1000)
+            s->since = now;
+        s->known = true;
+        s->version = d[0].stat.version;
+        s->epoch = d[1].stat.version;
+        s->last = now;
+        s->free = d[0].n == 4 && memcmp(d[0].data, "free", 4) == 0; /* public */
+    }
+    gk_zk_data_free(&d[0]);
+    gk_zk_data_free(&d[1]);
 }
 
 /* patience: for how long the counter has to stand still, as the heartbeats are; -1 while a leader is heard. */
@@ -111,6 +117,7 @@ static void stand_by(ctl *c, sight *s)
         return;
     pthread_mutex_lock(&c->lock);
     c->campaign = true;
+    c->seen = s->epoch;
     pthread_cond_broadcast(&c->wake);
     pthread_mutex_unlock(&c->lock);
     s->known = false; /* look anew, whatever comes of it */

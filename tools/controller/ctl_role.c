@@ -62,19 +62,15 @@ void ctl_step_down(ctl *c, bool handover)
     ctl_say_role(c);
 }
 
-/* take_token sets the epoch node, if nobody did since it was read. */
-static bool take_token(ctl *c, int32_t *token)
+/* take_token sets the epoch node, unless somebody did since it was seen. */
+static bool take_token(ctl *c, int32_t seen, int32_t *token)
 {
     char path[GK_TREE_PATH];
-    gk_zk_data d = {0};
     int version = 0;
     int rc = ZOK;
 
     gk_tree_path(path, c->o->root, "controllers/epoch");
-    rc = gk_zk_get(c->zk, path, false, &d, CTL_TIMEOUT_MS);
-    if (rc == ZOK)
-        rc = gk_zk_set(c->zk, path, c->o->id, strlen(c->o->id), d.stat.version, &version, CTL_TIMEOUT_MS);
-    gk_zk_data_free(&d);
+    rc = gk_zk_set(c->zk, path, c->o->id, strlen(c->o->id), seen, &version, CTL_TIMEOUT_MS);
     *token = version;
     if (rc != ZOK && rc != ZBADVERSION)
         gk_log(GK_LOG_WARN, "no-takeover", "why=\"%s\"", gk_zk_str(rc));
@@ -86,8 +82,10 @@ void ctl_campaign(ctl *c)
     char path[GK_TREE_PATH];
     bool can_lead = false;
     int32_t token = 0;
+    int32_t seen = 0;
 
     pthread_mutex_lock(&c->lock);
+    seen = c->seen;
     c->campaign = false;
     pthread_mutex_unlock(&c->lock);
     gk_tree_path(path, c->o->root, "controllers");
@@ -98,7 +96,7 @@ void ctl_campaign(ctl *c)
         gk_log(GK_LOG_WARN, "cannot-lead", "why=\"the newest state key is not for this controller: a leader has to make another one\"");
         return;
     }
-    if (!take_token(c, &token))
+    if (!take_token(c, seen, &token))
         return;
     pthread_mutex_lock(&c->lock);
     c->leader = true;

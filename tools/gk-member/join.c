@@ -8,18 +8,18 @@
 #include "../common/gk_io.h"
 #include "member.h"
 
-static const char join_help[] = "usage: gk-member join G --as ID --state F [--cert F --key F] [--token-file F] [--trust F] [--wait 10s]\n"
-                                "\n"
-                                "Asks for admission to the group G under the name ID, and makes the state file. A token holds what the "
-                                "group is recognised by; without one,\n"
-                                "--trust names a file with what `gk-admin group trust G` prints. What lies in ZooKeeper is never believed "
-                                "by itself. When an administrator has\n"
-                                "to approve, it ends with PENDING: run it again later.\n"
-                                "\n"
-                                "examples:\n"
-                                "  gk-member join payments --as app-1 --state app-1.state --token-file app-1.token --connect zk1:2181\n"
-                                "  gk-member join payments --as app-1 --state app-1.state --cert app-1.pem --key app-1.key --trust "
-                                "payments.trust --connect zk1:2182 --ca ca.pem\n";
+static const char join_help[] =
+    "usage: gk-member join G --as ID --state F [--cert F --key F] [--token-file F] [--trust F] [--identity cert|key] [--wait 10s]\n"
+    "\n"
+    "Asks for admission to the group G under the name ID, and makes the state file. A token holds what the group is recognised by;\n"
+    "without one, --trust names a file with what `gk-admin group trust G` prints. What lies in ZooKeeper is never believed by itself.\n"
+    "With a token the member's identity is a key that is made now, and a certificate is for TLS alone; without one the certificate is\n"
+    "the identity: --identity tells otherwise. When an administrator has to approve, it ends with PENDING: run it again later.\n"
+    "\n"
+    "examples:\n"
+    "  gk-member join payments --as app-1 --state app-1.state --token-file app-1.token --connect zk1:2181\n"
+    "  gk-member join payments --as app-1 --state app-1.state --cert app-1.pem --key app-1.key --trust payments.trust \\\n"
+    "      --connect zk1:2182 --ca ca.pem\n";
 
 static const char show_help[] = "usage: gk-member show [G] --state F [--json]\n\nShows what the state file knows. Works beside run.\n\n"
                                 "example:\n  gk-member show --state app-1.state --json\n";
@@ -70,8 +70,11 @@ static int print_joined(const member_options *o)
 int member_join(int argc, char **argv)
 {
     member_options o = {.wait_ms = 10000};
-    const cli_option own[] = {
-        {"as", CLI_STRING, &o.m.name}, {"token-file", CLI_STRING, &o.token_file}, {"trust", CLI_STRING, &o.trust_file}, {0}};
+    const cli_option own[] = {{"as", CLI_STRING, &o.m.name},
+                              {"token-file", CLI_STRING, &o.token_file},
+                              {"trust", CLI_STRING, &o.trust_file},
+                              {"identity", CLI_STRING, &o.m.identity},
+                              {0}};
     char why[512] = {0};
     char *token = NULL;
     char *trust = NULL;
@@ -84,6 +87,8 @@ int member_join(int argc, char **argv)
         return code;
     if (o.m.name == NULL)
         return cli_usage("gk-member join", "--as ID is needed");
+    if (o.m.identity != NULL && strcmp(o.m.identity, "cert") != 0 && strcmp(o.m.identity, "key") != 0)
+        return cli_usage("gk-member join", "--identity is cert or key");
     if (o.m.connect == NULL)
         o.m.connect = getenv("GK_CONNECT");
     if (o.m.connect == NULL)

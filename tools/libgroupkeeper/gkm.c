@@ -54,14 +54,15 @@ static gkm_result open_file(gkm **out, const gkm_options *o, bool run, char *why
         r = gkm_identify(m, why, why_n);
     if (r == GKM_OK && run)
         r = gkm_connect(m, why, why_n);
+    *out = r == GKM_OK ? m : NULL; /* the callback may come before we return */
     if (r == GKM_OK && run) {
         m->running = pthread_create(&m->thread, NULL, gkm_run, m) == 0;
         r = m->running ? GKM_OK : GKM_NOMEM;
     }
-    if (r == GKM_OK)
-        *out = m;
-    else
+    if (r != GKM_OK) {
+        *out = NULL;
         gkm_free(m);
+    }
     return r;
 }
 
@@ -258,9 +259,16 @@ static gkm_result leave_beside(gkm *m, int timeout_ms)
         r = GKM_AUTH;
     if (r == GKM_OK)
         r = gkm_ask(m, GK_REQUEST_LEAVE, (gk_bytes){0});
-    if (r == GKM_OK)
-        r = gkm_await_answer(m, deadline);
-    return r == GKM_OUT ? GKM_OK : r;
+    /* the answer is an epoch without us */
+    while (r == GKM_OK && gk_member_status(m->e) != GK_MEMBER_OUT) {
+        const struct timespec pause = {.tv_nsec = 50 * 1000000L};
+
+        if (gk_zk_now_ms() >= deadline)
+            return GKM_TIMEOUT;
+        (void)nanosleep(&pause, NULL);
+        gkm_catch_up(m, true);
+    }
+    return r;
 }
 
 gkm_result gkm_leave(gkm *m, int timeout_ms)
@@ -287,6 +295,7 @@ gkm_result gkm_status_get(gkm *m, gkm_status *out)
     out->stale = gk_member_stale(m->e, gkm_now());
     out->out = gk_member_status(m->e) == GK_MEMBER_OUT;
     out->pending = gk_member_status(m->e) == GK_MEMBER_PENDING;
+    out->refused = m->misplaced;
     for (int v = GK_FED_MALFORMED; v < GK_FED_COUNT; v++)
         out->refused += gk_member_count(m->e, (gk_verdict)v);
     pthread_mutex_unlock(&m->lock);

@@ -129,6 +129,7 @@ void gkm_requests(gkm *m)
         awaits = r == GKM_TIMEOUT || r == GKM_CONNECT;
         if (!awaits) {
             pthread_mutex_lock(&m->lock);
+            m->woken = true; /* there is a new epoch to follow from */
             m->answers++;
             m->answer = r;
             pthread_cond_broadcast(&m->wake);

@@ -35,92 +35,6 @@ void gkm_on_event(void *arg, gk_zk_event event, const char *path)
     pthread_mutex_unlock(&m->lock);
 }
 
-static void tell(gkm *m, const gkm_event *e)
-{
-    if (m->callback != NULL)
-        m->callback(m->arg, e);
-}
-
-/* publish is called after a state with a new key was saved: it keeps the key for unseal, and tells. */
-static void publish(gkm *m, gkm_via via)
-{
-    gkm_event e = {.kind = GKM_EVENT_KEY, .via = via, .received_ms = gkm_now()};
-    gk_key *k = NULL;
-    gk_err err = GK_OK;
-
-    pthread_mutex_lock(&m->lock);
-    err = gk_member_key(m->e, &k, &e.epoch, &e.generated_ms, false, e.received_ms);
-    if (err == GK_OK)
-        err = gk_key_fingerprint(e.fingerprint, k);
-    if (err == GK_OK) {
-        gk_key_free(m->old[m->next_old].key);
-        m->old[m->next_old] = (gkm_old_key){.key = k, .epoch = e.epoch};
-        m->next_old = (m->next_old + 1) % GKM_OLD_KEYS;
-        m->stale_told = false;
-    } else {
-        gk_key_free(k);
-    }
-    pthread_cond_broadcast(&m->wake);
-    pthread_mutex_unlock(&m->lock);
-    if (err == GK_OK)
-        tell(m, &e);
-}
-
-static void tell_missed(gkm *m)
-{
-    for (;; m->missed++) {
-        gkm_event e = {.kind = GKM_EVENT_MISSED};
-        bool more = false;
-
-        pthread_mutex_lock(&m->lock);
-        more = gk_member_missed(m->e, m->missed, &e.from, &e.to, &e.text);
-        pthread_mutex_unlock(&m->lock);
-        if (!more)
-            return;
-        tell(m, &e);
-    }
-}
-
-static void tell_out(gkm *m)
-{
-    gkm_event e = {.kind = GKM_EVENT_EVICTED, .epoch = gk_member_highest(m->e)};
-
-    if (m->out_told)
-        return;
-    m->out_told = true;
-    tell(m, &e);
-    pthread_mutex_lock(&m->lock);
-    pthread_cond_broadcast(&m->wake);
-    pthread_mutex_unlock(&m->lock);
-}
-
-bool gkm_settled(gkm *m, gk_verdict v, gkm_via via)
-{
-    char why[GKM_WHY] = {0};
-    bool dirty = false;
-
-    pthread_mutex_lock(&m->lock);
-    dirty = gk_member_dirty(m->e);
-    pthread_mutex_unlock(&m->lock);
-    if (dirty && gkm_save(m, why, sizeof(why)) != GKM_OK) {
-        gkm_event e = {.kind = GKM_EVENT_REFUSED, .text = why};
-
-        tell(m, &e);
-        return false;
-    }
-    tell_missed(m);
-    if (v == GK_FED_KEY || v == GK_FED_JOINED)
-        publish(m, via);
-    else if (v == GK_FED_EVICTED)
-        tell_out(m);
-    else if (gk_verdict_refused(v)) {
-        gkm_event e = {.kind = GKM_EVENT_REFUSED, .text = gk_verdict_str(v)};
-
-        tell(m, &e);
-    }
-    return true;
-}
-
 static gk_verdict feed(gkm *m, const gk_zk_data *d)
 {
     gk_verdict v = GK_FED_MALFORMED;
@@ -152,6 +66,32 @@ static gk_verdict feed_kek(gkm *m, gk_zk_data *d)
     return v;
 }
 
+static gk_verdict feed_epoch(gkm *m, const gk_zk_data *epoch, gk_zk_data *kek)
+{
+    gk_verdict v = feed(m, epoch);
+
+    if (v != GK_FED_NEEDS_KEK)
+        return v;
+    v = feed_kek(m, kek);
+    return gk_verdict_refused(v) ? v : feed(m, epoch);
+}
+
+/* refuse_node remembers what lies where an epoch ought to be, and watches it: -1. An old message there is no key, either. */
+static int refuse_node(gkm *m, const char *path, gk_verdict v, const struct Stat *stat)
+{
+    gkm_event e = {.kind = GKM_EVENT_REFUSED, .text = "an older message in the place of a newer one"};
+
+    m->refused_zxid = stat->mzxid;
+    (void)gk_zk_exists(m->zk, path, true, NULL, GKM_TIMEOUT_MS);
+    if (v == GK_FED_OLD) {
+        pthread_mutex_lock(&m->lock);
+        m->misplaced++;
+        pthread_mutex_unlock(&m->lock);
+        gkm_tell(m, &e);
+    }
+    return -1;
+}
+
 /* read_epochs reads the next epochs, with the watch on the one behind the first, and feeds them. Gives how many were there; -1: no connection, or
  * something was refused. */
 static int read_epochs(gkm *m, gkm_via via)
@@ -175,15 +115,21 @@ static int read_epochs(gkm *m, gkm_via via)
     rc = gk_zk_get_and_watch(m->zk, list, n, d, watch, &set, GKM_TIMEOUT_MS);
     m->armed = rc == ZOK && set ? next + 1 : 0;
     for (size_t i = 0; i < AHEAD && rc == ZOK && d[i].rc == ZOK; i++) {
-        gk_verdict v = feed(m, &d[i]);
+        gk_verdict v = GK_FED_OLD;
 
-        if (v == GK_FED_NEEDS_KEK) {
-            v = feed_kek(m, &d[AHEAD]);
-            v = gk_verdict_refused(v) ? v : feed(m, &d[i]);
+        if (d[i].stat.mzxid == m->refused_zxid) { /* judged already; the watch tells when it changes */
+            there = -1;
+            break;
         }
+        v = feed_epoch(m, &d[i], &d[AHEAD]);
         if (v == GK_FED_KEY)
             m->zxid = d[i].stat.czxid;
-        there = gkm_settled(m, v, i == 0 ? via : GKM_VIA_RING) && !gk_verdict_refused(v) ? there + 1 : -1;
+        if (!gkm_settled(m, v, i == 0 ? via : GKM_VIA_RING))
+            there = -1;
+        else if (v == GK_FED_OLD || gk_verdict_refused(v))
+            there = refuse_node(m, paths[i], v, &d[i].stat);
+        else
+            there++;
         if (there < 0 || v == GK_FED_EVICTED || v == GK_FED_AHEAD || v == GK_FED_NEEDS_KEK)
             break;
     }
@@ -250,12 +196,11 @@ static void take_fresh(gkm *m)
         gkm_event e = {.kind = GKM_EVENT_FRESH};
 
         m->stale_told = false;
-        tell(m, &e);
+        gkm_tell(m, &e);
     }
 }
 
-/* catch_up follows the group until there is nothing to read. */
-static void catch_up(gkm *m, bool notified)
+void gkm_catch_up(gkm *m, bool notified)
 {
     gkm_via via = notified ? GKM_VIA_NOTIFY : GKM_VIA_RING;
     char path[GK_TREE_PATH];
@@ -310,7 +255,7 @@ static void check_stale(gkm *m)
     pthread_mutex_unlock(&m->lock);
     if (stale && !m->stale_told) {
         m->stale_told = true;
-        tell(m, &e);
+        gkm_tell(m, &e);
     }
 }
 
@@ -345,7 +290,7 @@ void *gkm_run(void *arg)
     gkm *m = arg;
 
     if (gk_member_status(m->e) == GK_MEMBER_IN)
-        publish(m, GKM_VIA_RING);
+        gkm_publish(m, GKM_VIA_RING);
     do {
         bool notified = false;
         bool resync = false;
@@ -358,14 +303,14 @@ void *gkm_run(void *arg)
         m->notified = m->resync = m->fresh_dirty = false;
         pthread_mutex_unlock(&m->lock);
         if (gk_member_status(m->e) == GK_MEMBER_OUT) {
-            tell_out(m);
+            gkm_tell_out(m);
         } else if (gk_zk_wait(m->zk, 1000) == ZOK) {
             if (resync) {
                 m->armed = 0; /* a new session has no watches */
                 (void)look_around(m);
             }
             if (gk_member_status(m->e) != GK_MEMBER_PENDING)
-                catch_up(m, notified && !resync);
+                gkm_catch_up(m, notified && !resync);
             if (fresh)
                 take_fresh(m);
             gkm_requests(m);

@@ -30,19 +30,21 @@ struct gkm {
     gkm_callback callback;
     void *arg;
     gk_zk *zk;
+    bool by_cert;   /* the certificate is its identity */
     int lock_fd; /* -1: none, this one may not save */
     pthread_t thread;
     bool running;
     bool flat;      /* our own KEK message is worth reading along */
     uint64_t armed; /* the epoch whose node is watched */
     int64_t zxid;   /* of the newest message that was accepted: freshness records from before it are no news */
+    int64_t refused_zxid; /* of a node that was refused: judged once */
     size_t missed;  /* gaps that were told */
-    uint64_t refused_told;
     int64_t asked_ms;
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
     gk_member *e;
+    uint64_t misplaced; /* old messages in the place of newer ones */
     bool stop, woken, notified, resync, fresh_dirty, reply_dirty, stale_told, out_told;
     bool want_refresh, want_leave; /* set by callers, cleared when the request is written */
     unsigned answers;              /* replies that came */
@@ -70,10 +72,18 @@ uint64_t gkm_now(void);
 /* gkm_await_answer waits until deadline for the reply; each event on its node wakes it. */
 gkm_result gkm_await_answer(gkm *m, int64_t deadline);
 
+/* --- gkm_tell.c --- */
+void gkm_tell(gkm *m, const gkm_event *e);
+/* gkm_publish is called after a state with a new key was saved: it keeps the key for unseal, and tells. */
+void gkm_publish(gkm *m, gkm_via via);
+void gkm_tell_out(gkm *m);
+
 /* --- gkm_follow.c --- */
 void *gkm_run(void *arg);
 /* gkm_settled saves what a feed changed and tells about it. False: the state could not be saved, so nothing may be used. */
 bool gkm_settled(gkm *m, gk_verdict v, gkm_via via);
+/* gkm_catch_up follows the group until there is nothing to read. Without the lock on the state file nothing is saved. */
+void gkm_catch_up(gkm *m, bool notified);
 void gkm_on_event(void *arg, gk_zk_event event, const char *path);
 
 /* --- gkm_ask.c --- */

@@ -44,7 +44,9 @@ static gkm_result found(gkm *m, const gkm_options *o, char *why, size_t why_n)
     k = NULL;
     e = gk_member_new(&m->e, (gk_bytes){(const uint8_t *)o->group, strlen(o->group)}, (gk_bytes){(const uint8_t *)o->name, strlen(o->name)},
                       trust);
-    if (e == GK_OK && m->settings.cert == NULL) {
+    m->by_cert = m->settings.cert != NULL && m->settings.key != NULL &&
+                 (o->identity == NULL ? o->token == NULL : strcmp(o->identity, "cert") == 0);
+    if (e == GK_OK && !m->by_cert) {
         e = gk_key_generate(&k, GK_PURPOSE_SIGN, 0);
         if (e == GK_OK)
             e = gk_member_identity(m->e, k);

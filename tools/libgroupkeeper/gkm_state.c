@@ -1,5 +1,4 @@
-/* gkm_state: the state file: "GKM1", u16 length and the settings as JSON, then the engine's state, sealed or plain. */
-#include <cjson/cJSON.h>
+/* gkm_state: the state file: "GKM1", u16 length and the settings as lines, then the engine's state, sealed or plain. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,23 +157,40 @@ void gkm_free(gkm *m)
     free(m);
 }
 
-static bool read_settings(gkm *m, gk_bytes json)
+/* read_settings takes lines of NAME=VALUE; a name that isn't known is of a later version and of no use here. */
+static bool read_settings(gkm *m, gk_bytes lines)
 {
-    cJSON *doc = cJSON_ParseWithLength((const char *)json.p, json.n);
-    bool ok = doc != NULL;
+    char line[PATH_MAX + 32];
+    size_t n = 0;
 
-    for (size_t i = 0; ok; i++) {
-        const char *name = NULL;
-        char **f = field(&m->settings, i, &name);
+    for (size_t at = 0; at < lines.n; at += n + 1) {
+        const uint8_t *end = memchr(lines.p + at, '\n', lines.n - at);
+        char *value = NULL;
 
-        if (f == NULL)
-            break;
-        ok = set(f, cJSON_GetStringValue(cJSON_GetObjectItem(doc, name)), false);
+        n = end == NULL ? sizeof(line) : (size_t)(end - (lines.p + at));
+        if (n >= sizeof(line))
+            return false;
+        memcpy(line, lines.p + at, n);
+        line[n] = '\0';
+        value = strchr(line, '=');
+        if (value == NULL)
+            return false;
+        *value++ = '\0';
+        if (strcmp(line, "by_cert") == 0)
+            m->by_cert = strcmp(value, "1") == 0;
+        else if (strcmp(line, "zxid") == 0)
+            m->zxid = strtoll(value, NULL, 10);
+        for (size_t i = 0;; i++) {
+            const char *name = NULL;
+            char **f = field(&m->settings, i, &name);
+
+            if (f == NULL)
+                break;
+            if (strcmp(name, line) == 0 && !set(f, value, false))
+                return false;
+        }
     }
-    if (ok && cJSON_IsString(cJSON_GetObjectItem(doc, "zxid")))
-        m->zxid = strtoll(cJSON_GetStringValue(cJSON_GetObjectItem(doc, "zxid")), NULL, 10);
-    cJSON_Delete(doc);
-    return ok;
+    return true;
 }
 
 gkm_result gkm_load(gkm *m, const gkm_options *o, char *why, size_t why_n)
@@ -182,15 +198,15 @@ gkm_result gkm_load(gkm *m, const gkm_options *o, char *why, size_t why_n)
     uint8_t *file = NULL;
     size_t n = 0;
     gk_reader r = {0};
-    gk_bytes json = {0};
+    gk_bytes settings = {0};
     gk_bytes state = {0};
     gk_err e = gk_io_read_secret(m->file, GKM_STATE_MAX, &file, &n, why, why_n);
 
     if (e != GK_OK)
         return gkm_of(e);
     r = gk_reader_of(file, n);
-    if (gk_reader_magic(&r, "GKM1") != GK_OK || gk_reader_var16(&r, &json, UINT16_MAX) != GK_OK ||
-        gk_reader_take(&r, &state, r.n) != GK_OK || !read_settings(m, json)) {
+    if (gk_reader_magic(&r, "GKM1") != GK_OK || gk_reader_var16(&r, &settings, UINT16_MAX) != GK_OK ||
+        gk_reader_take(&r, &state, r.n) != GK_OK || !read_settings(m, settings)) {
         (void)snprintf(why, why_n, "%s is no state file of a member", m->file);
         e = GK_ERR_MALFORMED;
     } else {
@@ -209,47 +225,48 @@ gkm_result gkm_load(gkm *m, const gkm_options *o, char *why, size_t why_n)
     return gkm_of(e);
 }
 
-/* settings_json gives text for the caller to free. */
-static char *settings_json(gkm *m)
+/* write_settings: GK_ERR_LIMIT sticks when a value is too long, or has a line end in it. */
+static void write_settings(gk_writer *w, const void *arg)
 {
-    cJSON *doc = cJSON_CreateObject();
-    char *text = NULL;
-    char zxid[32];
+    gkm *m = (gkm *)(uintptr_t)arg;
+    char line[PATH_MAX + 32];
+    int n = snprintf(line, sizeof(line), "by_cert=%d\nzxid=%lld\n", m->by_cert, (long long)m->zxid);
 
+    gk_writer_put(w, line, (size_t)n);
     for (size_t i = 0;; i++) {
         const char *name = NULL;
         char **f = field(&m->settings, i, &name);
 
         if (f == NULL)
             break;
-        if (*f != NULL)
-            cJSON_AddStringToObject(doc, name, *f);
+        if (*f == NULL)
+            continue;
+        n = snprintf(line, sizeof(line), "%s=%s\n", name, *f);
+        if (n >= (int)sizeof(line) || strchr(*f, '\n') != NULL)
+            w->err = GK_ERR_LIMIT;
+        else
+            gk_writer_put(w, line, (size_t)n);
     }
-    (void)snprintf(zxid, sizeof(zxid), "%lld", (long long)m->zxid);
-    cJSON_AddStringToObject(doc, "zxid", zxid);
-    text = cJSON_PrintUnformatted(doc);
-    cJSON_Delete(doc);
-    return text;
 }
 
 gkm_result gkm_save(gkm *m, char *why, size_t why_n)
 {
-    char *json = settings_json(m);
+    gk_mem settings = {0};
     gk_mem state = {0};
     gk_mem file = {0};
-    gk_err e = json == NULL ? GK_ERR_NOMEM : GK_OK;
+    gk_err e = gk_mem_write(&settings, write_settings, m);
 
     pthread_mutex_lock(&m->lock);
     if (e == GK_OK)
         e = gk_member_save(m->e, &state, m->state_key);
     pthread_mutex_unlock(&m->lock);
     if (e == GK_OK)
-        e = gk_mem_new(&file, 4 + 2 + strlen(json) + state.n);
+        e = gk_mem_new(&file, 4 + 2 + settings.n + state.n);
     if (e == GK_OK) {
         gk_writer w = gk_writer_of(file.p, file.n);
 
         gk_writer_put(&w, "GKM1", 4);
-        gk_writer_var16(&w, (gk_bytes){(const uint8_t *)json, strlen(json)});
+        gk_writer_var16(&w, gk_mem_view(&settings));
         gk_writer_put(&w, state.p, state.n);
         e = w.err;
     }
@@ -260,7 +277,7 @@ gkm_result gkm_save(gkm *m, char *why, size_t why_n)
         gk_member_saved(m->e);
         pthread_mutex_unlock(&m->lock);
     }
-    free(json);
+    gk_mem_free(&settings);
     gk_mem_free(&state);
     gk_mem_free(&file);
     return gkm_of(e);
@@ -288,7 +305,7 @@ gkm_result gkm_identify(gkm *m, char *why, size_t why_n)
     gk_signer *signer = NULL;
     gk_err e = GK_OK;
 
-    if (m->settings.cert == NULL || m->settings.key == NULL)
+    if (!m->by_cert)
         return GKM_OK;
     e = gk_io_read_secret(m->settings.key, PEM_MAX, &pem, &n, why, why_n);
     if (e == GK_OK) {
