@@ -22,6 +22,7 @@ help:
 	'  bench-scale   a million znodes and watches, 100,000 children, 10,000 connections: memory and time' \
 	'  bench-growth  what encryption adds as paths, names, listings, connections and ensembles grow' \
 	'  bench-flame   a flame graph of a server under load' \
+	'  bench-groups  group keys: availability with failing controllers, keys received and latency over slow links; QUICK=1' \
 	'  lint          the rules of the house style' \
 	'  format        clang-format over native/, jni-glue/, tools/ and tests/' \
 	'  install       into DESTDIR and PREFIX (/usr/local)' \

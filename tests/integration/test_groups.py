@@ -1,5 +1,6 @@
 """Group keys as a service, on real ensembles: admission, rekeys in both modes, members through failures, forgeries, controllers killed and paused. A
 test has a root of its own; the ensemble is shared. GK_LONG=1: more rounds."""
+import logging
 import os
 import signal
 import subprocess
@@ -8,11 +9,22 @@ import time
 import unittest
 
 import gktest
-from gkgroups import MEMBER, World, wait
+from gkgroups import World, wait
+from gkserver import free_port
 from gktest import ROOT, Sandbox
 from kazoo.client import KazooClient
 
+logging.getLogger("kazoo").setLevel(logging.CRITICAL)  # servers die here
+
 ROUNDS = 10 if os.environ.get("GK_LONG") else 1
+
+
+ENSEMBLES = {}
+
+
+class Module:
+    """Owns what all classes share."""
+    addCleanup = staticmethod(unittest.addModuleCleanup)
 
 
 class Ensemble(unittest.TestCase):
@@ -20,15 +32,13 @@ class Ensemble(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.sandbox = Sandbox(cls)
-        cls.sandbox.start(*cls.servers)
+        cls.sandbox = ENSEMBLES.get(cls.servers)
+        if cls.sandbox is None:
+            cls.sandbox = ENSEMBLES[cls.servers] = Sandbox(Module)
+            cls.sandbox.start(*cls.servers)
         status = cls.sandbox.status()["servers"]
         cls.connect = ",".join(s["client"] for s in status)
         cls.secure = ",".join(s["secure"] or "" for s in status)
-
-    @classmethod
-    def addCleanup(cls, function, *args, **more):  # pylint: disable=arguments-differ
-        cls.addClassCleanup(function, *args, **more)
 
     def world(self, *controllers, tls=False):
         world = World(self, self.secure if tls else self.connect, self.sandbox.dir / "tls" if tls else None)
@@ -343,17 +353,12 @@ class Controllers(Ensemble):
         self.assertLess(w.role(new)["time_ms"] / 1000 - began, 3)
         w.admin("identity", "new", w.dir / "c.key")
         w.admin("controller", "add", w.dir / "c.key.pub")
-        w.ports["c"] = gktest_port()
+        w.ports["c"] = free_port()
         w.ports.pop(old)
         w.start("c")
         wait(lambda: "c" in w.admin("controller", "status")["standbys"], "the new controller stands by")
         w.join("g", "one")
         self.assertEqual(w.admin("controller", "status")["leader"], new)
-
-
-def gktest_port():
-    from gkserver import free_port  # pylint: disable=import-outside-toplevel
-    return free_port()
 
 
 if __name__ == "__main__":

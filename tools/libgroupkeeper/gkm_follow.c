@@ -10,7 +10,7 @@
 #include "../common/gk_cli.h"
 #include "gkm_internal.h"
 
-enum { AHEAD = 4, IDLE_MS = 5000 };
+enum { AHEAD = 8, IDLE_MS = 5000 };
 
 static bool below(const char *path, const char *part)
 {
@@ -101,6 +101,7 @@ static int read_epochs(gkm *m, gkm_via via)
     const char *list[AHEAD + 1];
     gk_zk_data d[AHEAD + 1] = {0};
     uint64_t next = gk_member_epoch(m->e) + 1;
+    uint64_t behind = 0;
     size_t n = AHEAD + (m->flat ? 1 : 0);
     int there = 0;
     bool set = false;
@@ -111,9 +112,10 @@ static int read_epochs(gkm *m, gkm_via via)
     gkm_path(m, paths[AHEAD], "members/%016llx", (unsigned long long)gk_member_leaf(m->e));
     for (size_t i = 0; i < n; i++)
         list[i] = paths[i];
-    gkm_path(m, watch, "epochs/%llu", (unsigned long long)(next + 1));
+    behind = via == GKM_VIA_NOTIFY ? next + 1 : next; /* what a notification announced is there: the watch goes on the one behind it */
+    gkm_path(m, watch, "epochs/%llu", (unsigned long long)behind);
     rc = gk_zk_get_and_watch(m->zk, list, n, d, watch, &set, GKM_TIMEOUT_MS);
-    m->armed = rc == ZOK && set ? next + 1 : 0;
+    m->armed = rc == ZOK && set ? behind : 0;
     for (size_t i = 0; i < AHEAD && rc == ZOK && d[i].rc == ZOK; i++) {
         gk_verdict v = GK_FED_OLD;
 
@@ -233,7 +235,7 @@ void gkm_catch_up(gkm *m, bool notified)
         }
         break;
     }
-    if (there == 0) { /* the watch that went along was on the one behind it */
+    if (there == 0 && m->armed != gk_member_epoch(m->e) + 1) { /* the watch that went along was on another one */
         gkm_path(m, path, "epochs/%llu", (unsigned long long)gk_member_epoch(m->e) + 1);
         rc = gk_zk_exists(m->zk, path, true, NULL, GKM_TIMEOUT_MS);
         m->armed = rc == ZNONODE ? gk_member_epoch(m->e) + 1 : 0;

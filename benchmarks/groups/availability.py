@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""The paper's first experiment (its section IV: 32.3 s of 50 with one manager, 42.31 s with two) on the real system. A fresh join is tried every
+100 ms for 50 s; a moment is available when its join ends with the key within 1 s. In half of the runs the leader fails at a random moment: killed,
+stopped (SIGSTOP) or cut off from the network, a third each. One controller is restarted after 5 s; of two, the other one takes over.
+usage: availability.py [--runs N] [--seconds S] [--controllers 1,2]"""
+import argparse
+import random
+import signal
+import threading
+import time
+
+from relay import Relay
+from world import Stage, interval, write
+from gkgroups import MEMBER, Process
+from gkserver import free_port
+
+LIMIT, RESTART = 1.0, 5.0
+FAILURES = ("kill", "stop", "cut")
+
+
+def start_controllers(world, names):
+    """Each controller's ways, to ZooKeeper and to its peer, lead through relays of its own."""
+    world.relays = {}
+    for name in names:
+        world.admin("identity", "new", world.dir / f"{name}.key")
+    world.admin("setup", *(a for n in names for a in ("--controller", world.dir / f"{n}.key.pub")))
+    world.ports = {name: free_port() for name in names}
+    for name in names:
+        zookeeper = [Relay(("127.0.0.1", int(c.split(":")[1]))) for c in world.connect.split(",")]
+        peers = {other: Relay(("127.0.0.1", port)) for other, port in world.ports.items() if other != name}
+        world.relays[name] = zookeeper + list(peers.values())
+        world.arguments = getattr(world, "arguments", {})
+        world.arguments[name] = ["--connect", ",".join(r.address for r in zookeeper), *(a for r in peers.values() for a in ("--peer", r.address))]
+        run_controller(world, name)
+    world.leader()
+
+
+def run_controller(world, name):
+    from gkgroups import ADMIN  # pylint: disable=import-outside-toplevel
+    world.controllers[name] = Process(world, f"controller-{name}", [
+        ADMIN, "controller", "run", "--id", name, "--identity", world.dir / f"{name}.key", "--listen", f"127.0.0.1:{world.ports[name]}",
+        "--root", world.root, *world.arguments[name]])
+
+
+def fail(world, how):
+    """Makes the leader fail; the only controller comes back after RESTART seconds."""
+    name = world.leaders()[0]
+    process = world.controllers[name]
+    if how == "kill":
+        process.kill()
+    elif how == "stop":
+        process.kill(signal.SIGSTOP)
+    else:
+        for relay in world.relays[name]:
+            relay.cut()
+    if len(world.controllers) > 1:
+        return
+    time.sleep(RESTART)
+    if how != "kill":
+        process.kill(signal.SIGKILL)
+    for relay in world.relays[name]:
+        relay.heal()
+    run_controller(world, name)
+
+
+def one_run(stage, controllers, how, seconds):
+    """The share of moments that were available."""
+    world = stage.world()
+    start_controllers(world, [chr(ord("a") + i) for i in range(controllers)])
+    world.admin("group", "create", "g", "--admit", "token", "--batch-window", "20ms", "--period", "0s", "--set", "max-pending=10000")
+    token = world.token("g", uses=100000, ttl="1h")
+    world.join("g", "warm", "--token-file", token)
+    good, threads = [], []
+    begin = time.monotonic()
+    when = random.uniform(0.1, 0.8) * seconds if how else None
+
+    def attempt(i):
+        at = time.monotonic()
+        done = world.run([MEMBER, "join", "g", "--as", f"m{i}", "--state", world.dir / f"m{i}.state", "--wait", "20s", *world.common(),
+                          "--token-file", token], check=False)
+        if done.returncode == 0 and time.monotonic() - at <= LIMIT:
+            good.append(i)
+    for i in range(int(seconds * 10)):
+        time.sleep(max(0, begin + i / 10 - time.monotonic()))
+        if when is not None and time.monotonic() - begin >= when:
+            when = None
+            threads.append(threading.Thread(target=fail, args=(world, how)))
+            threads[-1].start()
+        threads.append(threading.Thread(target=attempt, args=(i,)))
+        threads[-1].start()
+    for t in threads:
+        t.join()
+    for c in world.controllers.values():
+        c.process.send_signal(signal.SIGCONT)
+    world.stop()
+    return len(good) / int(seconds * 10)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=12, help="for each number of controllers; every other one has a failure")
+    parser.add_argument("--seconds", type=float, default=50)
+    parser.add_argument("--controllers", default="1,2")
+    o = parser.parse_args()
+    result = {"seconds": o.seconds, "paper": {"1": 32.3, "2": 42.31}, "controllers": {}}
+    with Stage() as stage:
+        for n in map(int, o.controllers.split(",")):
+            runs = []
+            for i in range(o.runs):
+                how = FAILURES[i // 2 % 3] if i % 2 else None
+                share = one_run(stage, n, how, o.seconds)
+                runs.append({"failure": how, "available_s": share * o.seconds})
+                print(f"{n} controller(s), {how or 'no failure'}: {share * o.seconds:.2f} of {o.seconds:.0f} s", flush=True)
+            every, failed = [r["available_s"] for r in runs], [r["available_s"] for r in runs if r["failure"]]
+            result["controllers"][n] = {"runs": runs, "all": interval(every), "with_failure": interval(failed)}
+    write("availability", result)
+    for n, r in result["controllers"].items():
+        print(f"{n} controller(s): {r['all'][0]:.2f} s of {o.seconds:.0f} on average, {r['with_failure'][0] or 0:.2f} s with a failure (paper: {result['paper'][str(n)]})")
+
+
+if __name__ == "__main__":
+    main()
