@@ -208,7 +208,7 @@ Suite *gk_suite(void)
     Suite *s = suite_create("tree");
     TCase *t = tcase_create("tree");
 
-    tcase_set_timeout(t, 200);
+    tcase_set_timeout(t, 900);
     tcase_add_test(t, random_1024);
     tcase_add_test(t, random_100000);
     tcase_add_test(t, shrinking);
