@@ -77,6 +77,7 @@ class Part:
     repetitions: int = 1
     seconds: float = 0.6 # for each figure
     warm_up: float = 6   # for each configuration
+    configurations: tuple = CONFIGURATIONS
 
 
 FULL = {

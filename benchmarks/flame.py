@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from servers import OPTIONS, ROOT, BenchError, Ensemble, Load, ended_cleanly  # noqa: E402
 
-WIDTH, ROW, LEAST = 1200, 15, 0.0015 # a frame below this share of all samples isn't drawn
+WIDTH, ROW, LEAST = 1200, 15, 0.003 # a frame below this share of all samples isn't drawn
 WARM_UP = ("mixed reads=50 depth=16 seconds=6", "get depth=16 seconds=6")
 CRYPTO = ("aes", "gcm", "EVP_", "CRYPTO_", "gk_", "ghash", "cipher")
 

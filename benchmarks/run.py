@@ -45,7 +45,7 @@ class Pair:
 
 def configurations(part):
     """NIO has no TLS."""
-    return [c for c in cases.CONFIGURATIONS if not (part.tls and c == "nio")]
+    return [c for c in part.configurations if not (part.tls and c == "nio")]
 
 
 def warm_up(pairs, part):
@@ -89,15 +89,17 @@ def run_part(name, part, raw):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="example: make bench QUICK=1; make bench PARTS='standalone zpp' LAUNCHES=8")
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="example: make bench QUICK=1; make bench OPTIONS='--parts standalone zpp --launches 8'")
     p.add_argument("--quick", action="store_true", help="fewer launches and cases: five minutes instead of two hours")
     p.add_argument("--launches", type=int, help="instead of each part's own number")
+    p.add_argument("--repetitions", type=int, help="of all cases within a launch, instead of each part's own number")
     p.add_argument("--seconds", type=float, help="for each figure, instead of each part's own time")
+    p.add_argument("--configurations", nargs="+", choices=cases.CONFIGURATIONS, metavar="NAME", help=f"of {' '.join(cases.CONFIGURATIONS)} (all)")
     p.add_argument("--out", type=Path, default=OUT, help="where results go (build/bench)")
-    p.add_argument("parts", nargs="*", metavar="PART", help=f"of {' '.join(cases.FULL)} (all)")
+    p.add_argument("--parts", nargs="+", metavar="PART", help=f"of {' '.join(cases.FULL)} (all)")
     args = p.parse_args()
     parts = cases.QUICK_PARTS if args.quick else cases.FULL
-    if unknown := set(args.parts) - set(parts):
+    if unknown := set(args.parts or ()) - set(parts):
         p.error(f"no part {', '.join(sorted(unknown))}")
     raw = args.out / "raw"
     raw.mkdir(parents=True, exist_ok=True)
@@ -107,7 +109,8 @@ def main():
     try:
         for name in args.parts or parts:
             part = parts[name]
-            part = replace(part, **{key: value for key, value in (("launches", args.launches), ("seconds", args.seconds)) if value})
+            part = replace(part, **{key: value for key, value in (("launches", args.launches), ("seconds", args.seconds),
+                                                                    ("repetitions", args.repetitions), ("configurations", args.configurations)) if value})
             run_part(name, part, raw)
     except BenchError as error:
         print(f"bench: error: RUN: {error}", file=sys.stderr)

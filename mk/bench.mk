@@ -26,12 +26,16 @@ $(B)/deps/.bench: mk/requirements-bench.txt $(B)/deps/.venv
 	$(Q)$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-# `make bench`: all parts, two hours; QUICK=1: five minutes. PARTS="standalone zpp", LAUNCHES=N and SECONDS=S
-# (for each figure) choose. Tables and plots go to build/bench.
+# `make bench`: all parts, less than two hours; QUICK=1: less than five minutes. OPTIONS="--parts standalone zpp --launches 8" and more choose
+# (benchmarks/run.py --help). Tables and plots go to build/bench.
 .PHONY: bench
 bench: all $(LOAD) $(B)/deps/.bench
-	$(Q)$(VENV)/bin/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(LAUNCHES),--launches $(LAUNCHES)) \
-	  $(if $(SECONDS),--seconds $(SECONDS)) $(PARTS)
+	$(Q)$(VENV)/bin/python benchmarks/run.py $(if $(QUICK),--quick) $(OPTIONS)
+
+# `make bench-docs`: docs/PERFORMANCE.md gets the tables and plots that lie in build/bench.
+.PHONY: bench-docs
+bench-docs: $(B)/deps/.bench
+	$(Q)$(VENV)/bin/python benchmarks/docs.py
 
 PROFILER_VERSION := 4.1
 $(B)/deps/.profiler-$(PROFILER_VERSION): mk/maven/profiler-pom.xml

@@ -15,7 +15,7 @@ help:
 	'  fuzz          fuzz all targets with clang; FUZZ_BUDGET=seconds for all together' \
 	'  fuzz-replay   run the fuzzing corpora once, no clang needed' \
 	'  asan, ubsan, tsan             unit tests under a checker' \
-	'  bench         throughput and latency, stock beside plugin; QUICK=1 for a short run' \
+	'  bench         throughput and latency, stock beside plugin; QUICK=1 for a short run; bench-docs puts it into the docs' \
 	'  bench-native  the native code alone' \
 	'  bench-agreement  what runs of TGDH and CKD compute and send, by the number of parties; QUICK=1' \
 	'  bench-serverkeys  keys of groups made inside the servers: joins, leaves, changes of servers; QUICK=1' \

@@ -2,7 +2,6 @@ package org.apache.zookeeper.server;
 
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.handler.flush.FlushConsolidationHandler;
 import java.io.IOException;
 
 /**
@@ -17,6 +16,7 @@ public class GroupkeeperServerCnxnFactory extends NettyServerCnxnFactory {
         if (GroupkeeperLimits.MAX_STORED < GroupkeeperLimits.MAX_REQUEST) {
             throw new IllegalStateException("jute.maxbuffer");
         }
+        GroupkeeperTuning.fewerEventLoops();
     }
 
     private final GroupkeeperRuntime runtime;
@@ -40,15 +40,6 @@ public class GroupkeeperServerCnxnFactory extends NettyServerCnxnFactory {
         GroupkeeperHook.started(zks); // where JMX is switched off, nobody called before
     }
 
-    /**
-     * Replies come one by one, from other threads than the event loop; up to 256 of them go out by one system call. It stands in front of TLS:
-     * behind it, an event and the reply that follows would share a record, as stock's never do, and the C client polls its socket while it
-     * still has bytes of that record to read.
-     */
-    static void consolidateFlushes(ChannelHandlerContext ctx) {
-        ctx.pipeline().addFirst("groupkeeper-flush", new FlushConsolidationHandler(256, true));
-    }
-
     /** Stock's handler, which brings ours along when it joins a pipeline. */
     @ChannelHandler.Sharable
     private final class FrontHandler extends CnxnChannelHandler {
@@ -56,7 +47,7 @@ public class GroupkeeperServerCnxnFactory extends NettyServerCnxnFactory {
         @Override
         public void handlerAdded(ChannelHandlerContext ctx) {
             if (runtime.config.flushConsolidation) {
-                consolidateFlushes(ctx);
+                GroupkeeperTuning.consolidateFlushes(ctx);
             }
             GroupkeeperCodecHandler codec = new GroupkeeperCodecHandler(runtime, GroupkeeperServerCnxnFactory.this);
             ctx.pipeline().addBefore(ctx.name(), "groupkeeper-gate", codec.gate).addBefore(ctx.name(), "groupkeeper", codec);

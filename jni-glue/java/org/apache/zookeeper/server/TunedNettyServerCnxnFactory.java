@@ -2,10 +2,13 @@ package org.apache.zookeeper.server;
 
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.handler.flush.FlushConsolidationHandler;
 
 /** Stock's Netty factory with Groupkeeper's tuning and without its encryption: what benchmarks compare with. */
 public class TunedNettyServerCnxnFactory extends NettyServerCnxnFactory {
+
+    static {
+        GroupkeeperTuning.fewerEventLoops();
+    }
 
     public TunedNettyServerCnxnFactory() {
         channelHandler = new FrontHandler();
@@ -16,7 +19,7 @@ public class TunedNettyServerCnxnFactory extends NettyServerCnxnFactory {
 
         @Override
         public void handlerAdded(ChannelHandlerContext ctx) {
-            GroupkeeperServerCnxnFactory.consolidateFlushes(ctx);
+            GroupkeeperTuning.consolidateFlushes(ctx);
         }
     }
 }
