@@ -92,6 +92,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="example: make bench QUICK=1; make bench OPTIONS='--parts standalone zpp --launches 8'")
     p.add_argument("--quick", action="store_true", help="fewer launches and cases: five minutes instead of two hours")
     p.add_argument("--launches", type=int, help="instead of each part's own number")
+    p.add_argument("--warm-up", type=float, help="seconds for each configuration of a launch, instead of each part's own")
     p.add_argument("--repetitions", type=int, help="of all cases within a launch, instead of each part's own number")
     p.add_argument("--seconds", type=float, help="for each figure, instead of each part's own time")
     p.add_argument("--configurations", nargs="+", choices=cases.CONFIGURATIONS, metavar="NAME", help=f"of {' '.join(cases.CONFIGURATIONS)} (all)")
@@ -110,7 +111,7 @@ def main():
         for name in args.parts or parts:
             part = parts[name]
             part = replace(part, **{key: value for key, value in (("launches", args.launches), ("seconds", args.seconds),
-                                                                    ("repetitions", args.repetitions), ("configurations", args.configurations)) if value})
+                                                                    ("repetitions", args.repetitions), ("warm_up", args.warm_up), ("configurations", args.configurations)) if value})
             run_part(name, part, raw)
     except BenchError as error:
         print(f"bench: error: RUN: {error}", file=sys.stderr)

@@ -12,12 +12,15 @@ final class GroupkeeperTuning {
     }
 
     /**
-     * One event loop for two cores, where the operator didn't choose (Netty: four): what they do is short, and each more of them is one more
-     * thread to wake. To be called by a factory's static initialiser: Netty reads the property when the first group of event loops is made.
+     * One event loop for two cores, or with TLS, which keeps them busy, for each; where the operator didn't choose (Netty's default: two for each).
+     * What they do is short, and each more of them is one more thread to wake. To be called by a factory's static initialiser: Netty reads the
+     * property when the first group of event loops is made.
      */
     static void fewerEventLoops() {
         if (System.getProperty(EVENT_LOOPS) == null) {
-            System.setProperty(EVENT_LOOPS, Integer.toString(Math.max(1, Runtime.getRuntime().availableProcessors() / 2)));
+            int cores = Runtime.getRuntime().availableProcessors();
+            boolean tls = System.getProperty("zookeeper.ssl.keyStore.location") != null;
+            System.setProperty(EVENT_LOOPS, Integer.toString(tls ? cores : Math.max(1, cores / 2)));
         }
     }
 
