@@ -147,7 +147,7 @@ def main():
     args = p.parse_args()
     chosen = {name: int(n) if n else EXPERIMENTS[name][1] for name, _, n in (e.partition("=") for e in args.experiments or EXPERIMENTS)}
     OUT.mkdir(parents=True, exist_ok=True)
-    results = {}
+    results = json.loads((OUT / "scale.json").read_text()) if args.experiments and (OUT / "scale.json").exists() else {}
     try:
         for name, n in chosen.items():
             for configuration in args.configurations:
