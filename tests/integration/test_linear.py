@@ -7,6 +7,7 @@ import os
 import random
 import re
 import secrets
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -117,7 +118,14 @@ class Faults(unittest.TestCase):
         yield
         self.sandbox.wait(lambda servers: servers[victim - 1]["mode"] == "none", 60)
         filler.unlink()
-        self.sandbox.run("restart", victim)
+        done = self.sandbox.run("restart", victim, check=False)
+        if "cached out of order" in done.stderr: # stock goes on in memory where it couldn't write its log (ZOOKEEPER-4882); docs/OPERATIONS.md
+            print("a hole in the log after the full disk: emptied, synced anew ... ", end="")
+            for log in (self.sandbox.dir / f"server-{victim}").glob("data*/version-2"):
+                shutil.rmtree(log)
+            self.sandbox.run("restart", victim)
+        else:
+            self.assertEqual(done.returncode, 0, done.stderr)
 
     @contextlib.contextmanager
     def clock_jumps(self, victim):
