@@ -119,7 +119,7 @@ class Faults(unittest.TestCase):
         self.sandbox.wait(lambda servers: servers[victim - 1]["mode"] == "none", 60)
         filler.unlink()
         done = self.sandbox.run("restart", victim, check=False)
-        if "cached out of order" in done.stderr: # stock goes on in memory where it couldn't write its log (ZOOKEEPER-4882); docs/OPERATIONS.md
+        if "cached out of order" in done.stderr: # cause open (ZOOKEEPER-4882?): docs/OPERATIONS.md
             print("a hole in the log after the full disk: emptied, synced anew ... ", end="")
             for log in (self.sandbox.dir / f"server-{victim}").glob("data*/version-2"):
                 shutil.rmtree(log)
