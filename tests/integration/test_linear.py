@@ -110,22 +110,19 @@ class Faults(unittest.TestCase):
 
     @contextlib.contextmanager
     def full_disk(self, victim):
-        """The server must end or leave the ensemble, for what it can't write it must not acknowledge."""
+        """The server must end or leave the ensemble, for what it can't write it must not acknowledge. Stock rejoins from memory that is ahead of its log
+        (ZOOKEEPER-4882; GK_PLUGIN=off shows the hole), so it is emptied before it starts again: docs/OPERATIONS.md, "After a full disk"."""
         filler = self.disk / "filler"
         with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(bytes(1 << 16))
         yield
         self.sandbox.wait(lambda servers: servers[victim - 1]["mode"] == "none", 60)
+        self.sandbox.run("kill", victim, check=False)
         filler.unlink()
-        done = self.sandbox.run("restart", victim, check=False)
-        if "cached out of order" in done.stderr: # cause open (ZOOKEEPER-4882?): docs/OPERATIONS.md
-            print("a hole in the log after the full disk: emptied, synced anew ... ", end="")
-            for log in (self.sandbox.dir / f"server-{victim}").glob("data*/version-2"):
-                shutil.rmtree(log)
-            self.sandbox.run("restart", victim)
-        else:
-            self.assertEqual(done.returncode, 0, done.stderr)
+        for log in (self.sandbox.dir / f"server-{victim}").glob("data*/version-2"):
+            shutil.rmtree(log)
+        self.sandbox.run("restart", victim)
 
     @contextlib.contextmanager
     def clock_jumps(self, victim):
@@ -147,6 +144,8 @@ class Faults(unittest.TestCase):
                     with Raw(address, patience=20) as zk:
                         look(zk)
                         break
+                except AssertionError as error:
+                    raise AssertionError(f"on {address}, modes {self.sandbox.modes()}: {error}") from error
                 except (Closed, OSError, Failure):
                     if time.monotonic() > deadline:
                         raise
@@ -174,6 +173,7 @@ class Faults(unittest.TestCase):
             zk.call("sync", "/seq").ok()
             nodes = zk.get_all(parent)
             numbers = [int(path[-10:]) for path in sorted(nodes)]
+            self.assertEqual(sorted(set(range(numbers[-1])) - set(numbers)), [], f"missing in {parent}, of {len(numbers)}")
             self.assertEqual(numbers, list(range(len(numbers))), parent)
             order = [nodes[path][1]["czxid"] for path in sorted(nodes)]
             self.assertEqual(order, sorted(set(order)))
