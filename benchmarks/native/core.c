@@ -1,4 +1,4 @@
-/* The codec's cost for one operation, to be counted by callgrind: `core OP PAYLOAD COUNT` prepares everything, then calls measured() COUNT
+/* The codec's cost for one operation, to be counted by callgrind: `core OP PAYLOAD COUNT` prepares everything, then calls measured_...() COUNT
  * times, the only function whose instructions are collected. The server's part, in between, is done outside of it. */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static void check(gk_err e, int line)
     }
 }
 
-__attribute__((noipa)) void measured_request(void)
+static void pass_request(void)
 {
     size_t consumed;
     gk_writer w = gk_writer_of(stored, MAX);
@@ -34,11 +34,21 @@ __attribute__((noipa)) void measured_request(void)
     stored_n = w.len;
 }
 
-__attribute__((noipa)) void measured_reply(void)
+static void pass_reply(void)
 {
     gk_writer w = gk_writer_of(plain, MAX);
     CHECK(gk_session_reply(session, worker, &w, (gk_bytes){reply, reply_n}));
     plain_n = w.len;
+}
+
+__attribute__((noipa)) void measured_request(void)
+{
+    pass_request();
+}
+
+__attribute__((noipa)) void measured_reply(void)
+{
+    pass_reply();
 }
 
 /* The floor: AES-256-GCM of the payload by EVP, under one key that stays, with 22 bytes of AAD. */
@@ -87,7 +97,7 @@ static void run_component(int count)
     EVP_CIPHER_CTX *ctr = EVP_CIPHER_CTX_new();
     CHECK(mac && ctr && EVP_MAC_init(mac, key, sizeof key, params) == 1 && EVP_EncryptInit_ex2(ctr, EVP_aes_256_ctr(), key, NULL, NULL) == 1
               ? GK_OK : GK_ERR_CRYPTO);
-    for (int i = 0; i < count + 2; i++) {
+    for (int i = 0; i < count; i++) {
         char text[32];
         gk_bytes name = {(const uint8_t *)text, (size_t)snprintf(text, sizeof text, "queue-item-%010d", i)};
         gk_node node;
@@ -143,14 +153,17 @@ static void make_request(int32_t xid, int32_t type, const char *path, size_t pay
     request_n = w.len;
 }
 
-static void make_children(gk_writer *w, const char *path, size_t n)
+/* make_children: n of them, without number out. */
+static void make_children(gk_writer *w, const char *path, size_t n, size_t out)
 {
     gk_node node;
     uint8_t skip[4096];
     gk_writer s = gk_writer_of(skip, sizeof skip);
     CHECK(gk_path_encrypt(worker, &s, &node, (gk_bytes){(const uint8_t *)path, strlen(path)}));
-    gk_jute_put_i32(w, (int32_t)n);
+    gk_jute_put_i32(w, (int32_t)(out < n ? n - 1 : n));
     for (size_t i = 0; i < n; i++) {
+        if (i == out)
+            continue;
         char name[32];
         gk_node child = node;
         int name_n = snprintf(name, sizeof name, "queue-item-%010zu", i);
@@ -160,7 +173,7 @@ static void make_children(gk_writer *w, const char *path, size_t n)
     }
 }
 
-static void make_reply(int32_t xid, int32_t type, const char *path, size_t payload)
+static void make_reply(int32_t xid, int32_t type, const char *path, size_t payload, size_t out)
 {
     gk_node node;
     uint8_t skip[4096];
@@ -178,7 +191,7 @@ static void make_reply(int32_t xid, int32_t type, const char *path, size_t paylo
         gk_jute_close_string(&w, p);
     }
     if (type == GK_OP_GET_CHILDREN)
-        make_children(&w, path, payload);
+        make_children(&w, path, payload, out);
     if (type == GK_OP_GET_DATA || type == GK_OP_SET_DATA || type == GK_OP_EXISTS)
         put_stat(&w, payload + GK_PAYLOAD_OVERHEAD);
     gk_jute_close_string(&w, at);
@@ -209,28 +222,31 @@ static void handshake(void)
     CHECK(gk_session_reply(session, worker, &o, (gk_bytes){reply, w.len}));
 }
 
-static const struct {
+static const struct op {
     const char *name;
     int32_t type;
-    bool fresh; /* another path each time: nothing in the cache but the parent */
-} OPS[] = {{"getData", GK_OP_GET_DATA, false}, {"setData", GK_OP_SET_DATA, false}, {"exists", GK_OP_EXISTS, false},
-    {"create", GK_OP_CREATE, true}, {"delete", GK_OP_DELETE, false}, {"getChildren", GK_OP_GET_CHILDREN, false}};
+    bool fresh;  /* another path each time: nothing in the caches but the parent */
+    bool change; /* another child is missing each time */
+} OPS[] = {{"getData", GK_OP_GET_DATA, false, false}, {"setData", GK_OP_SET_DATA, false, false}, {"exists", GK_OP_EXISTS, false, false},
+    {"create", GK_OP_CREATE, true, false}, {"delete", GK_OP_DELETE, false, false}, {"getChildren", GK_OP_GET_CHILDREN, false, false},
+    {"getChildren+1-1", GK_OP_GET_CHILDREN, false, true}, {"getChildren-new", GK_OP_GET_CHILDREN, true, false}};
 
-static void run(int32_t type, bool fresh, size_t payload, int count)
+static void run(const struct op *op, size_t payload, int count)
 {
-    for (int i = 0; i < count + 2; i++) { /* twice to fill the caches; callgrind counts calls from the third on */
+    for (int i = -2; i < count; i++) { /* the first two fill the caches */
         char path[128];
-        snprintf(path, sizeof path, fresh ? "/service/registry/node-%08d" : "/service/registry/node", i);
-        make_request(i + 1, type, path, payload);
-        measured_request();
-        make_reply(i + 1, type, path, payload);
-        measured_reply();
+        size_t out = op->change ? (size_t)(i + 3) * 7919 % payload : SIZE_MAX;
+        snprintf(path, sizeof path, op->fresh ? "/service/registry/node-%08d" : "/service/registry/node", i + 2);
+        make_request(i + 3, op->type, path, payload);
+        (i < 0 ? pass_request : measured_request)();
+        make_reply(i + 3, op->type, path, payload, out);
+        (i < 0 ? pass_reply : measured_reply)();
     }
 }
 
 int main(int argc, char **argv)
 {
-    gk_options o = {64u << 20, MAX, MAX, false, NULL, NULL};
+    gk_options o = {.path_cache_bytes = 64u << 20, .max_request = MAX, .max_stored = MAX};
     gk_keyring *kr = NULL;
     gk_codec *codec = NULL;
     if (argc != 4) {
@@ -251,7 +267,7 @@ int main(int argc, char **argv)
         run_component(count);
     for (size_t i = 0; i < sizeof OPS / sizeof *OPS; i++)
         if (strcmp(OPS[i].name, op_name) == 0)
-            run(OPS[i].type, OPS[i].fresh, payload, count);
+            run(&OPS[i], payload, count);
     gk_session_free(session);
     gk_worker_free(worker);
     gk_codec_free(codec);

@@ -11,10 +11,9 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 BASELINE = HERE / "baseline.json"
 COUNT = 200      # calls that are averaged
-WARM_UP = 2      # calls before them, counted too: they fill the caches
 GROWTH = 1.05
 PAYLOADS = {"getData": (0, 128, 1024, 16384), "setData": (0, 128, 1024, 16384), "create": (0, 1024), "exists": (0,), "delete": (0,),
-            "getChildren": (100, 10000), "component": (0,), "bare": (128, 1024, 16384)}
+            "getChildren": (100, 10000), "getChildren+1-1": (100, 10000), "getChildren-new": (100, 10000), "component": (0,), "bare": (128, 1024, 16384)}
 PHASES = {"bare": ("measured_bare",), "component": ("measured_component", "measured_primitives")}
 
 
@@ -26,7 +25,7 @@ def count(program, op, payload, phase):
     found = re.search(r"Collected : (\d+)", run.stderr)
     if run.returncode != 0 or not found:
         sys.exit(f"count.py: error: CALLGRIND: {run.stderr[-500:]} (hint: is valgrind installed? make deps)")
-    return round(int(found[1]) / (calls + (0 if op == "bare" else WARM_UP)))
+    return round(int(found[1]) / calls)
 
 
 def measure(program):

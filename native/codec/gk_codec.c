@@ -39,7 +39,7 @@ gk_err gk_codec_new(gk_codec **out, gk_keyring *kr, const gk_options *o)
 {
     gk_err e = GK_OK;
     gk_random *rnd = NULL;
-    uint8_t seed[32];
+    uint8_t seed[48];
     gk_codec *c = calloc(1, sizeof *c);
     if (!c)
         return GK_ERR_NOMEM;
@@ -54,8 +54,9 @@ gk_err gk_codec_new(gk_codec **out, gk_keyring *kr, const gk_options *o)
         goto out;
     if ((e = gk_random_new(&rnd)) != GK_OK || (e = gk_random_fill(rnd, seed, sizeof seed)) != GK_OK)
         goto out;
-    if ((e = gk_cache_new(&c->paths, o->path_cache_bytes / 2, seed)) == GK_OK)
-        e = gk_cache_new(&c->names, o->path_cache_bytes / 2, seed + 16);
+    size_t lists = o->path_cache_bytes / 4, rest = o->path_cache_bytes - lists;
+    if ((e = gk_lists_new(&c->lists, lists, seed + 32)) == GK_OK && (e = gk_cache_new(&c->paths, rest / 2, seed)) == GK_OK)
+        e = gk_cache_new(&c->names, rest / 2, seed + 16);
     if (e == GK_OK)
         gk_cache_hash_tags(c->names);
 out:
@@ -74,6 +75,7 @@ void gk_codec_free(gk_codec *c)
         return;
     gk_cache_free(c->paths);
     gk_cache_free(c->names);
+    gk_lists_free(c->lists);
     gk_keyring_free(c->keyring);
     gk_secrets_free(c->secrets);
     free(c->prefix_text);

@@ -13,11 +13,12 @@
 #include "../group/gk_agreement.h"
 #include "../wire/gk_opcode.h"
 #include "gk_cache.h"
+#include "gk_lists.h"
 
 #define GK_MAX_PREFIXES 64
 
 typedef struct gk_options {
-    size_t path_cache_bytes;       /* groupkeeper.path-cache-bytes */
+    size_t path_cache_bytes;       /* groupkeeper.path-cache-bytes: of paths, names and lists of children together */
     size_t max_request;            /* the plaintext limit on a request's frame: jute.maxbuffer as the operator set it */
     size_t max_stored;             /* the server's own limit on the frame that it is given */
     bool undecryptable_fails;      /* groupkeeper.undecryptable-child=fail */
@@ -48,6 +49,7 @@ struct gk_codec {
     gk_keyring *keyring;
     gk_cache *paths; /* client's path -> gk_node | stored path */
     gk_cache *names; /* parent's tag | stored component -> tag | client's component */
+    gk_lists *lists; /* what makes the children's names of a node readable -> the list of them that was read last */
     size_t max_request, max_stored;
     bool undecryptable_fails, agreement;
     _Atomic int64_t own_czxid;   /* of /zookeeper/groupkeeper; 0 while it isn't there */

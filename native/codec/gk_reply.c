@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "../wire/gk_jute.h"
+#include "gk_children.h"
 #include "gk_handshake.h"
 #include "gk_keyread.h"
 #include "gk_limits.h"
@@ -84,39 +85,6 @@ static gk_err write_payload(gk_worker *w, gk_writer *out, gk_reader *r, const gk
     return e;
 }
 
-static gk_err write_children(gk_worker *w, gk_writer *out, gk_reader *r, const gk_node *node)
-{
-    int32_t count;
-    uint32_t n, kept = 0;
-    gk_err e = gk_jute_count(r, &count, &n);
-    if (e != GK_OK)
-        return e;
-    size_t count_at = out->len;
-    gk_jute_put_i32(out, count);
-    for (uint32_t i = 0; i < n; i++) {
-        gk_blob name;
-        if ((e = gk_jute_blob(r, &name)) != GK_OK)
-            return e;
-        if (gk_own_is_child(node, name.b)) /* not for clients to see */
-            continue;
-        gk_writer before = *out; /* its error, too: what is left out needs no space */
-        size_t at = gk_jute_open_string(out);
-        e = gk_child_decrypt(w, out, NULL, node, name.b);
-        if (e == GK_OK) {
-            gk_jute_close_string(out, at);
-            kept++;
-            continue;
-        }
-        if (e != GK_ERR_AUTH || w->codec->undecryptable_fails)
-            return e;
-        gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
-        *out = before;
-    }
-    if (kept != n && out->err == GK_OK)
-        gk_writer_patch_u32(out, count_at, kept);
-    return GK_OK;
-}
-
 static gk_err write_ephemerals(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p)
 {
     int32_t count;
@@ -182,7 +150,7 @@ static gk_err write_fields(gk_worker *w, gk_writer *out, gk_reader *r, const gk_
             e = write_payload(w, &nowhere, r, node, &length);
             break;
         case 'N':
-            e = write_children(w, out, r, node);
+            e = gk_children_write(w, out, r, node);
             break;
         case 'E':
             e = write_ephemerals(w, out, r, p);
