@@ -195,7 +195,7 @@ START_TEST(other_nodes)
     gk_buf_clear(&list);
     gk_buf_i32(&list, MANY + 2);
     for (int i = 0; i < MANY; i++) {
-        char name[8];
+        char name[12];
 
         (void)snprintf(name, sizeof(name), "%d", i);
         store(&token, &root, name);
