@@ -217,6 +217,26 @@ class Throttling(unittest.TestCase):
         self.assertGreater(log.count("Throttling - disabling recv"), 3)
         self.assertGreater(log.count("Sending unthrottle event"), 3)
 
+    def test_with_advanced_flow_control(self):
+        """Then ZooKeeper asks for each read itself; no request may wait for ever. (Apache's NettyServerCnxnTest throttles from outside: `make conformance`.)"""
+        server = Server(self, "on", "--jvm", "-Dzookeeper.globalOutstandingLimit=10", "--jvm", "-Dzookeeper.netty.advancedFlowControl.enabled=true")
+        asked = [(xid, 4 if xid % 2 else 5) for xid in range(1, 4001)]  # getData of a large node, whose replies make windows small, and setData
+        request = b"".join(jute.frame(struct.pack(">ii", xid, op) + (proto.encode("sb", ["/large", 0]) if op == 4 else proto.encode("sdi", ["/small", "x", -1])))
+                           for xid, op in asked)
+        with Raw(server.address) as zk:
+            zk.create("/large", os.urandom(20000))
+            zk.create("/small")
+        clients = [Raw(server.address, patience=30) for _ in range(4)]
+        for zk in clients:
+            zk.sock.setblocking(True)
+            zk.asked = list(asked)
+            threading.Thread(target=zk.send_bytes, args=[request], daemon=True).start()
+        for zk in clients:
+            for xid, _ in asked:
+                answer = zk.reply()
+                self.assertEqual((answer.xid, answer.err), (xid, 0))
+            zk.close()
+
 
 class Bytes(unittest.TestCase):
     def hostile(self, rng, canary):

@@ -32,7 +32,6 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
         START,
         /** A four-letter word was handed on; its answer passes as it is, nothing else comes in. */
         FOUR_LETTERS,
-        /** The ZooKeeper protocol. */
         FRAMES,
         CLOSED
     }
@@ -384,6 +383,7 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
             try {
                 forward(ctx, half);
                 keepRest(ctx, half);
+                ctx.fireChannelReadComplete(); // with advanced flow control the next read is asked for there
             } catch (IOException e) {
                 ctx.fireExceptionCaught(e);
             }
