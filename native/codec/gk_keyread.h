@@ -3,13 +3,8 @@
 #ifndef GK_KEYREAD_H
 #define GK_KEYREAD_H
 
+#include "gk_own.h"
 #include "gk_session_internal.h"
-
-/* The plaintext payload of a members node. */
-#define GK_MEMBERS_RECORD "GKSERVERKEYED v1"
-#define GK_MEMBERS_RECORD_SIZE 16
-#define GK_KEY_RECORD_MAGIC "GKV1"
-#define GK_KEY_RECORD_SIZE 60
 
 /* gk_keyread_concerns: a getData of this path is for gk_keyread_request; never when the agreement is off. */
 bool gk_keyread_concerns(const gk_codec *c, gk_bytes path);

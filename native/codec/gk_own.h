@@ -4,13 +4,8 @@
 #ifndef GK_OWN_H
 #define GK_OWN_H
 
+#include "../group/gk_served.h"
 #include "gk_path.h"
-
-#define GK_OWN_NAME "groupkeeper"
-#define GK_OWN_ROOT "/zookeeper/" GK_OWN_NAME
-#define GK_OWN_CURRENT GK_OWN_ROOT "/agreement/current"
-#define GK_OWN_STATUS GK_OWN_ROOT "/status"
-#define GK_OWN_KEYS GK_OWN_ROOT "/keys"
 
 /* gk_own_is_child: the stored name token below *node is an own node's. */
 bool gk_own_is_child(const gk_node *node, gk_bytes token);

@@ -63,12 +63,12 @@ class View:
 
 class Ensemble(unittest.TestCase):
     """An ensemble for all tests of a class."""
-    servers, observers = 3, 1
+    servers, observers, options = 3, 1, []
 
     @classmethod
     def setUpClass(cls):
         cls.sandbox = Sandbox(cls)
-        cls.sandbox.start("--servers", cls.servers, "--observers", cls.observers, "--tls", "on", *OPTIONS)
+        cls.sandbox.start("--servers", cls.servers, "--observers", cls.observers, "--tls", "on", *OPTIONS, *cls.options)
         cls.tls = cls.sandbox.dir / "tls"
         for name in (ALICE, BOB):
             certificate(cls.tls, name)

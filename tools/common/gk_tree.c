@@ -25,6 +25,14 @@ void gk_tree_path(char out[GK_TREE_PATH], const char *root, const char *format, 
     va_end(args);
 }
 
+void gk_tree_served(char out[GK_TREE_PATH], const char *root, const char *group)
+{
+    if (group[0] == '/')
+        (void)snprintf(out, GK_TREE_PATH, "%s", group);
+    else
+        gk_tree_path(out, root, GK_TREE_SERVED "/%s", group);
+}
+
 const struct ACL_vector *gk_tree_acl(bool authenticated, bool open)
 {
     static char world[] = "world";

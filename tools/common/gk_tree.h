@@ -8,10 +8,13 @@
 
 #define GK_TREE_PATH 512
 #define GK_TREE_RESULT "groupkeeper v1 result"
+#define GK_TREE_SERVED "server-keyed"
 #define GK_TREE_AUDIT "groupkeeper v1 audit"
 
 /* gk_tree_path writes root, a slash and the rest; too long a path is cut, which no server accepts. */
 void gk_tree_path(char out[GK_TREE_PATH], const char *root, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* gk_tree_served: the members node of a group keyed by the servers: <root>/server-keyed/<group>, or group itself where it begins with a slash. */
+void gk_tree_served(char out[GK_TREE_PATH], const char *root, const char *group);
 /* gk_tree_acl: everybody reads; whoever made the node (by certificate or --auth-file) may do everything. Without an identity on the
  * connection (authenticated false) everybody may: signatures protect the content, not ACLs. open: everybody may create children. */
 const struct ACL_vector *gk_tree_acl(bool authenticated, bool open);

@@ -68,6 +68,10 @@ int gk_zk_create(gk_zk *z, const char *path, const void *data, size_t n, const s
                  int timeout_ms);
 int gk_zk_set(gk_zk *z, const char *path, const void *data, size_t n, int version, int *new_version, int timeout_ms);
 int gk_zk_delete(gk_zk *z, const char *path, int version, int timeout_ms);
+/* gk_zk_get_acl gives a copy, for gk_zk_acl_free, and the Stat, whose aversion gk_zk_set_acl compares (-1: none). */
+int gk_zk_get_acl(gk_zk *z, const char *path, struct ACL_vector *acl, struct Stat *stat, int timeout_ms);
+int gk_zk_set_acl(gk_zk *z, const char *path, const struct ACL_vector *acl, int version, int timeout_ms);
+void gk_zk_acl_free(struct ACL_vector *acl);
 /* gk_zk_sync: later reads on this session see all that was committed before. */
 int gk_zk_sync(gk_zk *z, const char *path, int timeout_ms);
 

@@ -37,6 +37,7 @@ typedef struct gk_zk_call {
     uint8_t *data; /* of a read, or the path that was made */
     size_t n;
     char **names;
+    struct ACL_vector acl;
     zoo_op_result_t *results; /* of a multi, with a Stat each */
     struct Stat *stats;
 } gk_zk_call;

@@ -15,6 +15,7 @@ void gk_zk_call_free(gk_zk_call *c)
     free(c->data);
     if (c->names != NULL)
         gk_zk_names_free(c->names, c->n);
+    gk_zk_acl_free(&c->acl);
     free(c->results);
     free(c->stats);
     free(c);

@@ -35,6 +35,7 @@ int admin_group(admin_options *o, int argc, char **argv);
 int admin_group_policy(admin_options *o, int argc, char **argv);
 int admin_member(admin_options *o, int argc, char **argv);
 int admin_token(admin_options *o, int argc, char **argv);
+int admin_servers(admin_options *o, int argc, char **argv);
 int admin_audit(admin_options *o, int argc, char **argv);
 int admin_doctor(admin_options *o, int argc, char **argv);
 

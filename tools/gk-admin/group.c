@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "policy.h"
+#include "served.h"
+#include "served.h"
 
 static const char help[] =
     "usage: gk-admin group create NAME | list | show NAME | rekey NAME | policy NAME | recover NAME | delete NAME | trust NAME\n"
@@ -23,8 +25,13 @@ static const char help[] =
 static const char create_help[] =
     "usage: gk-admin group create NAME [--mode lkh|flat] [--admit WHAT]... [--member-ca FILE]... [--match PATTERN]...\n"
     "           [--period T] [--batch-window T] [--ring N] [--max-age T] [--set KEY=VALUE]... [--reason TEXT]\n"
+    "       gk-admin group create NAME --keyed-by servers [--member IDENTITY]...\n"
+    "\n"
+    "With --keyed-by servers the ensemble's servers make the keys (groupkeeper.agreement=on); no controller and no --admin-key is needed, but a\n"
+    "certificate over TLS: who makes the group administers it. NAME may be the path of a node.\n"
     "\n"
     "options:\n"
+    "  --member IDENTITY   may join: x509:SUBJECT, sasl:USER, or NAME for x509:CN=NAME; more of them by gk-admin member allow\n"
     "  --mode lkh|flat     a tree of keys (default), or a KEK and a znode per member\n"
     "  --admit WHAT        x509, token, manual; x509+manual asks for both; repeated, one of them is enough (default: token)\n"
     "  --member-ca FILE    the CA of members' certificates (default: --ca)\n"
@@ -35,7 +42,8 @@ static const char create_help[] =
     "  --max-age T         members go stale without a sign of life (default 60s)\n"
     "\n"
     "example:\n"
-    "  gk-admin group create payments --admit x509 --member-ca ca.pem --match 'uri:spiffe://example.org/ns/prod/sa/*'\n";
+    "  gk-admin group create payments --admit x509 --member-ca ca.pem --match 'uri:spiffe://example.org/ns/prod/sa/*'\n"
+    "  gk-admin group create payments --keyed-by servers --member app-1 --member app-2\n";
 
 /* send_create signs genesis and policy and lets the leader make the group. */
 static int send_create(admin_session *s, const char *name, gk_mode mode, policy_text *t, const char *reason, gk_genesis *g)
@@ -98,68 +106,85 @@ static int print_created(const admin_options *o, const gk_genesis *g)
     return cli_flush();
 }
 
-static int run_create(admin_options *o, int argc, char **argv)
+typedef struct create_options {
+    const char *mode, *keyed_by, *period, *batch, *ring, *max_age, *reason;
+    cli_list admit, cas, match, sets, members;
+} create_options;
+
+/* fill_policy turns options into the first policy; not CLI_OK: it was told. */
+static int fill_policy(policy_text *t, create_options *c, const char *ca)
 {
-    const char *mode = "lkh";
-    const char *keyed_by = "controller";
-    const char *period = NULL;
-    const char *batch = NULL;
-    const char *ring = NULL;
-    const char *max_age = NULL;
-    const char *reason = NULL;
-    cli_list admit = {0};
-    cli_list cas = {0};
-    cli_list match = {0};
-    cli_list sets = {0};
-    const cli_option own[] = {{"mode", CLI_STRING, &mode},     {"keyed-by", CLI_STRING, &keyed_by},
-                              {"period", CLI_STRING, &period}, {"batch-window", CLI_STRING, &batch},
-                              {"ring", CLI_STRING, &ring},     {"max-age", CLI_STRING, &max_age},
-                              {"admit", CLI_LIST, &admit},     {"member-ca", CLI_LIST, &cas},
-                              {"match", CLI_LIST, &match},     {"set", CLI_LIST, &sets},
-                              {"reason", CLI_STRING, &reason}, {0}};
     const struct {
         const char *key, *value;
-    } named[] = {{"period", period}, {"batch-window", batch}, {"ring", ring}, {"max-age", max_age}};
-    policy_text t = {.p = gk_policy_default()};
-    admin_session s = {0};
-    gk_genesis g = {0};
+    } named[] = {{"period", c->period}, {"batch-window", c->batch}, {"ring", c->ring}, {"max-age", c->max_age}};
     uint8_t all = 0;
     int code = CLI_OK;
 
-    (void)named;
-    if (!admin_parse(o, own, "gk-admin group create", create_help, 1, 1, &argc, &argv, &code))
-        return code;
-    if ((strcmp(mode, "lkh") != 0 && strcmp(mode, "flat") != 0) || strcmp(keyed_by, "controller") != 0)
-        return cli_usage("gk-admin group create", "--mode is lkh or flat, --keyed-by is controller");
-    for (size_t i = 0; i < 4 && code == CLI_OK; i++) {
-        const char *value = i == 0 ? period : i == 1 ? batch : i == 2 ? ring : max_age;
+    for (size_t i = 0; i < sizeof(named) / sizeof(*named) && code == CLI_OK; i++) {
         char pair[64];
 
-        (void)snprintf(pair, sizeof(pair), "%s=%s", named[i].key, value == NULL ? "" : value);
-        code = value == NULL ? CLI_OK : policy_set(&t, pair);
+        (void)snprintf(pair, sizeof(pair), "%s=%s", named[i].key, named[i].value == NULL ? "" : named[i].value);
+        code = named[i].value == NULL ? CLI_OK : policy_set(t, pair);
     }
-    if (admit.n == 0)
-        code = code == CLI_OK ? policy_admit(&t, "token") : code;
-    for (size_t i = 0; i < admit.n && code == CLI_OK; i++)
-        code = policy_admit(&t, admit.items[i]);
-    for (size_t i = 0; i < match.n && code == CLI_OK; i++)
-        code = policy_match(&t, match.items[i]);
-    for (size_t i = 0; i < t.p.admit_n; i++)
-        all |= t.p.admit[i];
-    if (code == CLI_OK && (all & GK_ADMIT_X509) != 0 && cas.n == 0) {
-        if (o->ca == NULL)
+    if (c->admit.n == 0)
+        code = code == CLI_OK ? policy_admit(t, "token") : code;
+    for (size_t i = 0; i < c->admit.n && code == CLI_OK; i++)
+        code = policy_admit(t, c->admit.items[i]);
+    for (size_t i = 0; i < c->match.n && code == CLI_OK; i++)
+        code = policy_match(t, c->match.items[i]);
+    for (size_t i = 0; i < t->p.admit_n; i++)
+        all |= t->p.admit[i];
+    if (code == CLI_OK && (all & GK_ADMIT_X509) != 0 && c->cas.n == 0) {
+        if (ca == NULL)
             code = cli_usage("gk-admin group create", "--admit x509 needs --member-ca FILE");
         else
-            cas.items[cas.n++] = o->ca;
+            c->cas.items[c->cas.n++] = ca;
     }
-    for (size_t i = 0; i < cas.n && code == CLI_OK; i++)
-        code = policy_ca(&t, cas.items[i]);
-    for (size_t i = 0; i < sets.n && code == CLI_OK; i++)
-        code = policy_set(&t, sets.items[i]);
+    for (size_t i = 0; i < c->cas.n && code == CLI_OK; i++)
+        code = policy_ca(t, c->cas.items[i]);
+    for (size_t i = 0; i < c->sets.n && code == CLI_OK; i++)
+        code = policy_set(t, c->sets.items[i]);
+    return code;
+}
+
+/* create_served: the servers know nothing of modes and policies. */
+static int create_served(const admin_options *o, const char *name, const create_options *c)
+{
+    if (c->mode != NULL || c->period != NULL || c->batch != NULL || c->ring != NULL || c->max_age != NULL || c->reason != NULL ||
+        c->admit.n + c->cas.n + c->match.n + c->sets.n > 0)
+        return cli_usage("gk-admin group create", "--keyed-by servers goes with --member alone");
+    return served_create(o, name, &c->members);
+}
+
+static int run_create(admin_options *o, int argc, char **argv)
+{
+    create_options c = {0};
+    const cli_option own[] = {{"mode", CLI_STRING, &c.mode},     {"keyed-by", CLI_STRING, &c.keyed_by},
+                              {"period", CLI_STRING, &c.period}, {"batch-window", CLI_STRING, &c.batch},
+                              {"ring", CLI_STRING, &c.ring},     {"max-age", CLI_STRING, &c.max_age},
+                              {"admit", CLI_LIST, &c.admit},     {"member-ca", CLI_LIST, &c.cas},
+                              {"match", CLI_LIST, &c.match},     {"set", CLI_LIST, &c.sets},
+                              {"member", CLI_LIST, &c.members},  {"reason", CLI_STRING, &c.reason}, {0}};
+    policy_text t = {.p = gk_policy_default()};
+    admin_session s = {0};
+    gk_genesis g = {0};
+    bool flat = false;
+    int code = CLI_OK;
+
+    if (!admin_parse(o, own, "gk-admin group create", create_help, 1, 1, &argc, &argv, &code))
+        return code;
+    if (c.keyed_by != NULL && strcmp(c.keyed_by, "servers") == 0)
+        return create_served(o, argv[0], &c);
+    flat = c.mode != NULL && strcmp(c.mode, "flat") == 0;
+    if ((c.mode != NULL && !flat && strcmp(c.mode, "lkh") != 0) || (c.keyed_by != NULL && strcmp(c.keyed_by, "controller") != 0))
+        return cli_usage("gk-admin group create", "--mode is lkh or flat, --keyed-by is controller or servers");
+    if (c.members.n > 0)
+        return cli_usage("gk-admin group create", "--member goes with --keyed-by servers");
+    code = fill_policy(&t, &c, o->ca);
     if (code == CLI_OK)
         code = admin_open(&s, o, true, true);
     if (code == CLI_OK) {
-        code = send_create(&s, argv[0], strcmp(mode, "flat") == 0 ? GK_MODE_FLAT : GK_MODE_LKH, &t, reason, &g);
+        code = send_create(&s, argv[0], flat ? GK_MODE_FLAT : GK_MODE_LKH, &t, c.reason, &g);
         admin_close(&s);
     }
     policy_free(&t);
@@ -186,32 +211,47 @@ static int ask(const admin_options *o, const char *group, const char *what, cJSO
 static int run_list(admin_options *o, int argc, char **argv)
 {
     static const char list_help[] = "usage: gk-admin group list [--json]\n\nexample:\n  gk-admin group list\n";
+    cJSON *all = cJSON_CreateArray();
     cJSON *doc = NULL;
-    const cJSON *g = NULL;
+    cJSON *g = NULL;
+    bool controllers = true;
     int code = CLI_OK;
 
     if (!admin_parse(o, NULL, "gk-admin group list", list_help, 0, 0, &argc, &argv, &code))
-        return code;
-    code = ask(o, NULL, "groups", &doc);
+        goto out;
+    code = served_add_all(o, all, &controllers);
+    if (code == CLI_OK && (controllers || all->child == NULL))
+        code = ask(o, NULL, "groups", &doc);
     if (code != CLI_OK)
-        return code;
-    if (o->json)
-        return cli_json(cJSON_DetachItemFromObject(doc, "groups"));
-    printf("%-32s %-5s %10s %10s\n", "GROUP", "MODE", "EPOCH", "MEMBERS");
-    cJSON_ArrayForEach(g, cJSON_GetObjectItem(doc, "groups")) printf(
-        "%-32s %-5s %10.0f %10.0f\n", admin_text(g, "group"), admin_text(g, "mode"), admin_number(g, "epoch"), admin_number(g, "members"));
+        goto out;
+    while ((g = cJSON_DetachItemFromArray(cJSON_GetObjectItem(doc, "groups"), 0)) != NULL)
+        cJSON_AddItemToArray(all, g);
+    if (o->json) {
+        code = cli_json(all);
+        all = NULL;
+        goto out;
+    }
+    printf("%-32s %-5s %16s %10s\n", "GROUP", "MODE", "EPOCH OR VIEW", "MEMBERS");
+    cJSON_ArrayForEach(g, all) printf("%-32s %-5s %16.0f %10.0f\n", admin_text(g, "group"), admin_text(g, "mode"),
+                                      admin_number(g, "epoch") + admin_number(g, "view"), admin_number(g, "members"));
+    code = cli_flush();
+out:
+    cJSON_Delete(all);
     cJSON_Delete(doc);
-    return cli_flush();
+    return code;
 }
 
 static int run_show(admin_options *o, int argc, char **argv)
 {
-    static const char show_help[] = "usage: gk-admin group show NAME [--json]\n\nexample:\n  gk-admin group show payments\n";
+    static const char show_help[] = "usage: gk-admin group show NAME [--keyed-by controller|servers] [--json]\n\nexample:\n  gk-admin group show payments\n";
     cJSON *doc = NULL;
     const cJSON *last = NULL;
+    const char *by = NULL;
+    const cli_option own[] = {{"keyed-by", CLI_STRING, &by}, {0}};
     int code = CLI_OK;
 
-    if (!admin_parse(o, NULL, "gk-admin group show", show_help, 1, 1, &argc, &argv, &code))
+    if (!admin_parse(o, own, "gk-admin group show", show_help, 1, 1, &argc, &argv, &code) ||
+        served_did(o, by, argv[0], served_show, NULL, &code))
         return code;
     code = ask(o, argv[0], "group", &doc);
     if (code != CLI_OK || o->json)
@@ -230,15 +270,17 @@ static int run_show(admin_options *o, int argc, char **argv)
 static int run_rekey(admin_options *o, int argc, char **argv)
 {
     static const char rekey_help[] =
-        "usage: gk-admin group rekey NAME [--wait] [--reason TEXT]\n\n"
+        "usage: gk-admin group rekey NAME [--wait] [--keyed-by controller|servers] [--reason TEXT]\n\n"
         "Makes a new key now. When it returns, the new key is out.\n\nexample:\n  gk-admin group rekey payments --wait\n";
     bool wait = false;
     const char *reason = NULL;
-    const cli_option own[] = {{"wait", CLI_FLAG, &wait}, {"reason", CLI_STRING, &reason}, {0}};
+    const char *by = NULL;
+    const cli_option own[] = {{"wait", CLI_FLAG, &wait}, {"reason", CLI_STRING, &reason}, {"keyed-by", CLI_STRING, &by}, {0}};
     gk_command c = {.op = GK_OP_REKEY};
     int code = CLI_OK;
 
-    if (!admin_parse(o, own, "gk-admin group rekey", rekey_help, 1, 1, &argc, &argv, &code))
+    if (!admin_parse(o, own, "gk-admin group rekey", rekey_help, 1, 1, &argc, &argv, &code) ||
+        served_did(o, by, argv[0], served_rekey, NULL, &code))
         return code;
     return admin_group_command(o, argv[0], &c, reason, "rekeyed");
 }
@@ -265,16 +307,19 @@ static int run_recover(admin_options *o, int argc, char **argv)
 static int run_delete(admin_options *o, int argc, char **argv)
 {
     static const char delete_help[] =
-        "usage: gk-admin group delete NAME --yes [--reason TEXT]\n\nexample:\n  gk-admin group delete payments --yes\n";
+        "usage: gk-admin group delete NAME --yes [--keyed-by controller|servers] [--reason TEXT]\n\nexample:\n  gk-admin group delete payments --yes\n";
     bool yes = false;
     const char *reason = NULL;
-    const cli_option own[] = {{"yes", CLI_FLAG, &yes}, {"reason", CLI_STRING, &reason}, {0}};
+    const char *by = NULL;
+    const cli_option own[] = {{"yes", CLI_FLAG, &yes}, {"reason", CLI_STRING, &reason}, {"keyed-by", CLI_STRING, &by}, {0}};
     gk_command c = {.op = GK_OP_DELETE};
     int code = CLI_OK;
 
     if (!admin_parse(o, own, "gk-admin group delete", delete_help, 1, 1, &argc, &argv, &code))
         return code;
     code = admin_confirm(yes, "deleting the group", argv[0]);
+    if (code == CLI_OK && served_did(o, by, argv[0], served_delete, NULL, &code))
+        return code;
     return code == CLI_OK ? admin_group_command(o, argv[0], &c, reason, "deleted") : code;
 }
 

@@ -13,6 +13,7 @@ static const char help[] = "usage: gk-admin [--json] COMMAND ...\n"
                            "  group       create, list, show, rekey, policy, recover, delete, trust\n"
                            "  member      list, show, approve, deny, evict, allow\n"
                            "  token       create and revoke passes for new members\n"
+                           "  servers     the secret that servers agreed on\n"
                            "  audit       who did what, and why\n"
                            "  doctor      what is wrong?\n"
                            "\n"
@@ -40,6 +41,7 @@ static const admin_command commands[] = {
     {"group", admin_group},
     {"member", admin_member},
     {"token", admin_token},
+    {"servers", admin_servers},
     {"audit", admin_audit},
     {"doctor", admin_doctor},
     {0},

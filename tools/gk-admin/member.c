@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "session.h"
+#include "served.h"
 
 static const char help[] = "usage: gk-admin member list G | show G M | approve G REQUEST | deny G REQUEST | evict G M | allow G IDENTITY\n"
                            "\n"
@@ -50,12 +50,15 @@ static int read_people(const admin_options *o, const char *group, cJSON **all)
 
 static int run_list(admin_options *o, int argc, char **argv)
 {
-    static const char list_help[] = "usage: gk-admin member list G [--json]\n\nexample:\n  gk-admin member list payments\n";
+    static const char list_help[] = "usage: gk-admin member list G [--keyed-by controller|servers] [--json]\n\nexample:\n  gk-admin member list payments\n";
     cJSON *all = NULL;
     const cJSON *p = NULL;
+    const char *by = NULL;
+    const cli_option own[] = {{"keyed-by", CLI_STRING, &by}, {0}};
     int code = CLI_OK;
 
-    if (!admin_parse(o, NULL, "gk-admin member list", list_help, 1, 1, &argc, &argv, &code))
+    if (!admin_parse(o, own, "gk-admin member list", list_help, 1, 1, &argc, &argv, &code) ||
+        served_did(o, by, argv[0], served_members, NULL, &code))
         return code;
     code = read_people(o, argv[0], &all);
     if (code != CLI_OK || o->json)
@@ -69,13 +72,16 @@ static int run_list(admin_options *o, int argc, char **argv)
 
 static int run_show(admin_options *o, int argc, char **argv)
 {
-    static const char show_help[] = "usage: gk-admin member show G M [--json]\n\nexample:\n  gk-admin member show payments app-7\n";
+    static const char show_help[] = "usage: gk-admin member show G M [--keyed-by controller|servers] [--json]\n\nexample:\n  gk-admin member show payments app-7\n";
     cJSON *all = NULL;
     cJSON *p = NULL;
     cJSON *found = NULL;
+    const char *by = NULL;
+    const cli_option own[] = {{"keyed-by", CLI_STRING, &by}, {0}};
     int code = CLI_OK;
 
-    if (!admin_parse(o, NULL, "gk-admin member show", show_help, 2, 2, &argc, &argv, &code))
+    if (!admin_parse(o, own, "gk-admin member show", show_help, 2, 2, &argc, &argv, &code) ||
+        served_did(o, by, argv[0], served_members, argv[1], &code))
         return code;
     code = read_people(o, argv[0], &all);
     if (code != CLI_OK)
@@ -151,31 +157,39 @@ static int run_deny(admin_options *o, int argc, char **argv)
 static int run_evict(admin_options *o, int argc, char **argv)
 {
     static const char evict_help[] =
-        "usage: gk-admin member evict G M --yes [--reason TEXT]\n\nexample:\n  gk-admin member evict payments app-7 --yes\n";
+        "usage: gk-admin member evict G M --yes [--keyed-by controller|servers] [--reason TEXT]\n\n"
+        "Where the servers make the keys, M is an identity of `gk-admin group show`, or the common name in it; all that have it are evicted.\n\n"
+        "example:\n  gk-admin member evict payments app-7 --yes\n";
     bool yes = false;
     const char *reason = NULL;
-    const cli_option own[] = {{"yes", CLI_FLAG, &yes}, {"reason", CLI_STRING, &reason}, {0}};
+    const char *by = NULL;
+    const cli_option own[] = {{"yes", CLI_FLAG, &yes}, {"reason", CLI_STRING, &reason}, {"keyed-by", CLI_STRING, &by}, {0}};
     gk_command c = {.op = GK_OP_EVICT};
     int code = CLI_OK;
 
     if (!admin_parse(o, own, "gk-admin member evict", evict_help, 2, 2, &argc, &argv, &code))
         return code;
     code = admin_confirm(yes, "evicting", argv[1]);
+    if (code == CLI_OK && served_did(o, by, argv[0], served_evict, argv[1], &code))
+        return code;
     c.name = (gk_bytes){(const uint8_t *)argv[1], strlen(argv[1])};
     return code == CLI_OK ? admin_group_command(o, argv[0], &c, reason, "evicted") : code;
 }
 
 static int run_allow(admin_options *o, int argc, char **argv)
 {
-    static const char allow_help[] = "usage: gk-admin member allow G IDENTITY [--reason TEXT]\n\n"
-                                     "IDENTITY is 64 hex digits as member list shows it, or the evicted member's name.\n\n"
+    static const char allow_help[] = "usage: gk-admin member allow G IDENTITY [--keyed-by controller|servers] [--reason TEXT]\n\n"
+                                     "IDENTITY is 64 hex digits as member list shows it, or the evicted member's name; where the servers make the\n"
+                                     "keys, who may join from now on: x509:SUBJECT, sasl:USER, or NAME for x509:CN=NAME.\n\n"
                                      "example:\n  gk-admin member allow payments app-7\n";
     const char *reason = NULL;
-    const cli_option own[] = {{"reason", CLI_STRING, &reason}, {0}};
+    const char *by = NULL;
+    const cli_option own[] = {{"reason", CLI_STRING, &reason}, {"keyed-by", CLI_STRING, &by}, {0}};
     gk_command c = {.op = GK_OP_ALLOW};
     int code = CLI_OK;
 
-    if (!admin_parse(o, own, "gk-admin member allow", allow_help, 2, 2, &argc, &argv, &code))
+    if (!admin_parse(o, own, "gk-admin member allow", allow_help, 2, 2, &argc, &argv, &code) ||
+        served_did(o, by, argv[0], served_allow, argv[1], &code))
         return code;
     if (!cli_unhex(c.hash, GK_HASH, argv[1]))
         c.name = (gk_bytes){(const uint8_t *)argv[1], strlen(argv[1])};

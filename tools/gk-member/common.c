@@ -21,8 +21,8 @@ bool member_parse(member_options *o, const cli_option *own, const char *path, co
     o->m.size = sizeof(o->m);
     if (!cli_parse(common, own, path, help, false, &argc, &argv, code) || !cli_operands(path, least, 1, argc, code))
         return false;
-    if (o->m.state == NULL) {
-        *code = cli_usage(path, "--state FILE is needed");
+    if (o->server_keyed == (o->m.state != NULL)) {
+        *code = cli_usage(path, o->server_keyed ? "--server-keyed goes without --state" : "--state FILE is needed");
         return false;
     }
     if ((o->m.cert == NULL) != (o->m.key == NULL)) {

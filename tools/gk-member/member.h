@@ -6,7 +6,7 @@
 #include "../common/gk_cli.h"
 
 typedef struct member_options {
-    bool json;
+    bool json, server_keyed;
     gkm_options m; /* group is the operand */
     const char *token_file, *trust_file;
     int64_t wait_ms;
