@@ -1,19 +1,25 @@
 """Keys made inside the servers: who gets which key, on real ensembles with TLS; what happens when servers come and go; and that nothing of it is written."""
 import base64
+import hashlib
 import hmac
 import json
 import os
 import re
 import shutil
+import ssl
 import struct
 import subprocess
 import sys
 import time
 import unittest
+import unittest.mock
 
 import gktest
 from gkraw import BADARGUMENTS, EPHEMERAL, NOAUTH, NONODE, OPEN, Closed, Failure, Raw, metrics, part, tls_context
 from gktest import ROOT, Sandbox
+
+sys.path.insert(0, str(ROOT / "tools"))
+from sandbox import tls as sandbox_tls  # noqa: E402  (needs the path above)
 
 OPTIONS = ["--set", "groupkeeper.agreement=on", "--set", "ssl.clientAuth=want", "--jvm", "-Xmx300m", "--jvm", "-XX:TieredStopAtLevel=1"]
 CONNECTIONLOSS, INVALIDACL = -4, -114
@@ -68,6 +74,7 @@ class Ensemble(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.sandbox = Sandbox(cls)
+        cls.prepare()
         cls.sandbox.start("--servers", cls.servers, "--observers", cls.observers, "--tls", "on", *OPTIONS, *cls.options)
         cls.tls = cls.sandbox.dir / "tls"
         for name in (ALICE, BOB):
@@ -77,6 +84,10 @@ class Ensemble(unittest.TestCase):
         cls.plain = [server["client"] for server in status]
         cls.everybody = list(range(1, len(status) + 1))
         cls.agreed(cls.everybody, 60)
+
+    @classmethod
+    def prepare(cls):
+        """Before the first start."""
 
     addCleanup = classmethod(lambda cls, *a, **k: cls.addClassCleanup(*a, **k))
 
@@ -455,6 +466,98 @@ class Alone(Ensemble):
         self.sandbox.run("start", *OPTIONS)
         zk = self.open(0, session=session, password=password)
         self.assertNotIn(self.key(zk, group, "m").id, ids)  # a restored backup brings no key id back
+
+
+class Policies(Ensemble):
+    """Which connections get keys, and when the servers agree anew by themselves. The server has an RSA key, for ciphers without ECDHE."""
+    servers, observers = 1, 0
+    BAD, GOOD = "DHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"
+
+    @classmethod
+    def prepare(cls):
+        tls = cls.sandbox.dir / "tls"
+        tls.mkdir(parents=True)
+        (tls / "password").write_text("changeit")
+        (tls / "password").chmod(0o600)
+        with unittest.mock.patch.object(sandbox_tls, "NEW_KEY", ["-newkey", "rsa:2048", "-nodes"]):
+            sandbox_tls._make_ca(tls)
+            sandbox_tls._issue(tls, "server-1", "DNS:localhost,IP:127.0.0.1")
+        (cls.sandbox.dir / "jaas.conf").write_text(
+            'Server { org.apache.zookeeper.server.auth.DigestLoginModule required user_carol="secret"; };\n')
+        cls.options = [
+            "--set", "groupkeeper.agreement.max-age=8s", "--set", "groupkeeper.agreement.max-derivations=300",
+            "--set", "authProvider.sasl=org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
+            "--set", "ssl.enabledProtocols=TLSv1.3,TLSv1.2",
+            "--set", "ssl.ciphersuites=TLS_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_DHE_RSA_WITH_AES_128_GCM_SHA256",
+            "--jvm", f"-Djava.security.auth.login.config={cls.sandbox.dir / 'jaas.conf'}", "--jvm", "-Dzookeeper.fips-mode=false"]
+
+    def tls12(self, cipher):
+        context = tls_context(self.tls, ALICE)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(cipher)
+        zk = Raw(self.secure[0], tls=context, timeout=60000)
+        unittest.TestCase.addCleanup(self, zk.drop)
+        self.assertEqual(zk.sock.cipher()[0], cipher)
+        return zk
+
+    def test_1_no_key_without_forward_secrecy(self):
+        group = self.group(self.open(0), ALICE)
+        bad, good = self.tls12(self.BAD), self.tls12(self.GOOD)
+        for zk, child in ((bad, "bad"), (good, "good")):
+            self.assertEqual(self.join(zk, group, child).err, 0)
+        self.key(good, group, "good")
+        self.assertEqual(self.read(bad, group, "bad").err, NOAUTH)
+
+    def sasl(self, zk, user, password):
+        """DIGEST-MD5 (RFC 2831)."""
+        def md5(text):
+            return hashlib.md5(text).digest()
+        challenge = dict(re.findall(r'(\w+)="?([^",]*)', zk.call("sasl", "").ok().decode()))
+        uri, cnonce = f"zookeeper/{challenge['realm']}", "c" * 32
+        a1 = md5(f"{user}:{challenge['realm']}:{password}".encode()) + f":{challenge['nonce']}:{cnonce}".encode()
+        a2 = md5(f"AUTHENTICATE:{uri}".encode()).hex()
+        proof = md5(f"{md5(a1).hex()}:{challenge['nonce']}:00000001:{cnonce}:auth:{a2}".encode()).hex()
+        return zk.call("sasl", f'charset=utf-8,username="{user}",realm="{challenge["realm"]}",nonce="{challenge["nonce"]}",nc=00000001,'
+                               f'cnonce="{cnonce}",digest-uri="{uri}",maxbuf=65536,response={proof},qop=auth')
+
+    def test_2_sasl_members(self):
+        admin = self.open(0)
+        group = admin.call("create", admin.create("/sasl") + "/members", RECORD, x509(ADMIN) + [[MEMBER, "sasl", "carol"]], 0).ok()
+        carol = self.open(0, None)
+        self.assertEqual(self.join(carol, group, "carol").err, INVALIDACL)
+        self.assertEqual(self.sasl(carol, "carol", "secret").err, 0)
+        self.assertEqual(self.join(carol, group, "carol").err, 0)
+        self.key(carol, group, "carol")
+        admin.call("setACL", group, x509(ADMIN), -1).ok()
+        self.assertEqual(self.read(carol, group, "carol").err, NOAUTH)
+        with Raw(self.plain[0]) as plain:  # the same identity without TLS
+            open_group = admin.call("create", "/sasl/open", RECORD, OPEN, 0).ok()
+            self.assertEqual(self.sasl(plain, "carol", "secret").err, 0)
+            self.assertEqual(self.join(plain, open_group, "carol").err, 0)
+            self.assertEqual(self.read(plain, open_group, "carol").err, NOAUTH)
+        thief = self.open(0, None)
+        self.assertNotEqual(self.sasl(thief, "carol", "wrong").err, 0)
+
+    def test_3_a_new_secret_by_volume_and_by_age(self):
+        zk = self.open(0)
+        group = self.group(zk)
+        self.join(zk, group, "m")
+        keys = {}
+
+        def until(why, reads):
+            deadline = time.monotonic() + 40
+            while self.status_of(0)["why"].split()[0] != why:
+                self.assertLess(time.monotonic(), deadline, self.status_of(0))
+                for _ in range(reads):
+                    view = self.key(zk, group, "m")
+                    self.assertEqual(keys.setdefault(view.id, view.key), view.key)
+                time.sleep(0.1)
+
+        until("volume", 100)
+        until("age", 1)
+        self.key(zk, group, "m")
+        self.assertGreaterEqual(len(keys), 2)
+        self.assertEqual(len(set(keys.values())), len(keys))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Readers of a server-keyed group on each of five servers while members come and are evicted, leaders are killed and servers paused: the key's bytes are
-a function of the key id, and nobody gets a key who isn't a member. GK_CHURN: joins and evictions (2000). A run prints what it has seen."""
+"""Readers of a server-keyed group on each of five servers while members come and are evicted, leaders are killed, servers paused and cut off from
+each other: the key's bytes are a function of the key id, and nobody gets a key who isn't a member. GK_CHURN: joins and evictions (2000). A run prints what it has seen."""
 import os
 import threading
 import time
@@ -51,14 +51,14 @@ class Client:
 class Churn(unittest.TestCase):
     def setUp(self):
         self.sandbox = Sandbox(self)
-        self.sandbox.start("--servers", 3, "--observers", 2, "--tls", "on", "--set", "groupkeeper.agreement=on", "--jvm", "-Xmx300m")
+        self.sandbox.start("--servers", 3, "--observers", 2, "--tls", "on", "--netns", "--set", "groupkeeper.agreement=on", "--jvm", "-Xmx300m")
         self.tls = self.sandbox.dir / "tls"
         for name in READERS + GUESTS:
             certificate(self.tls, name)
         status = self.sandbox.status()["servers"]
         self.secure, self.plain = [s["secure"] for s in status], [s["client"] for s in status]
         self.keys, self.members, self.wrong = {}, {}, []  # id -> key, and who has had it
-        self.counts = dict(reads=0, later=0, refused=0, plain=0, changes=0, kills=0, pauses=0)
+        self.counts = dict(reads=0, later=0, refused=0, plain=0, changes=0, kills=0, pauses=0, cuts=0)
         self.lock, self.stop = threading.Lock(), threading.Event()
 
     def note(self, what):
@@ -96,24 +96,33 @@ class Churn(unittest.TestCase):
                 self.note(f"{READERS[index]}: {answer.name}")
             time.sleep(0.002)
 
+    def kill(self, leader):
+        self.sandbox.run("kill", leader)
+        self.stop.wait(1)
+        self.sandbox.run("restart", leader)
+
+    def pause(self, _):
+        victim = 1 + self.counts["pauses"] % SERVERS
+        self.sandbox.run("pause", victim)
+        self.stop.wait(2)
+        self.sandbox.run("resume", victim)
+
+    def cut(self, leader):
+        """The leader and the others in turn; clients still reach a server that is cut off."""
+        self.sandbox.run("partition", leader if self.counts["cuts"] % 2 else 1 + self.counts["cuts"] // 2 % SERVERS)
+        self.stop.wait(4)
+        self.sandbox.run("heal")
+
     def faults(self):
-        """Kills the leader, pauses a server, in turn."""
-        while not self.stop.wait(8):
-            try:
-                leader = self.sandbox.leader()
-                self.sandbox.run("kill", leader)
-                self.stop.wait(1)
-                self.sandbox.run("restart", leader)
-                self.counts["kills"] += 1
+        while True:
+            for name, fault in (("kills", self.kill), ("pauses", self.pause), ("cuts", self.cut)):
                 if self.stop.wait(8):
                     return
-                victim = 1 + self.counts["pauses"] % SERVERS
-                self.sandbox.run("pause", victim)
-                self.stop.wait(2)
-                self.sandbox.run("resume", victim)
-                self.counts["pauses"] += 1
-            except (ValueError, AssertionError) as e:  # no leader at this moment
-                print(f"(faults: {type(e).__name__}) ", end="")
+                try:
+                    fault(self.sandbox.leader())
+                    self.counts[name] += 1
+                except (ValueError, AssertionError) as e:  # no leader at this moment
+                    print(f"(faults: {name}: {str(e)[-300:]}) ", end="", flush=True)
 
     def acl(self, guest=None):
         return x509(ADMIN) + x509(*READERS, *([guest] if guest else []), perms=MEMBER)

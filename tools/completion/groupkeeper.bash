@@ -10,22 +10,23 @@ _groupkeeper()
             if [[ $tool == gk-member && $prev == --identity ]]; then COMPREPLY=($(compgen -W "cert key" -- "$cur")); else COMPREPLY=($(compgen -f -- "$cur")); fi
             return ;;
         --mode) COMPREPLY=($(compgen -W "lkh flat" -- "$cur")); return ;;
+        --keyed-by) COMPREPLY=($(compgen -W "controller servers" -- "$cur")); return ;;
         --admit) COMPREPLY=($(compgen -W "x509 token manual x509+manual token+manual" -- "$cur")); return ;;
         --log) COMPREPLY=($(compgen -W "error warn info debug" -- "$cur")); return ;;
-        --connect|--root|--timeout|--wait|--period|--batch-window|--ring|--max-age|--match|--set|--reason|--ttl|--uses|--name|--days) return ;;
+        --connect|--root|--timeout|--wait|--period|--batch-window|--ring|--max-age|--match|--set|--reason|--ttl|--uses|--name|--days|--member|--as) return ;;
     esac
     if [[ $tool == gk-member ]]; then
         options="--state --state-key --connect --ca --cert --key --auth-file --root --wait --json --help --version"
         case ${words[0]} in
             "") subs="join run show leave refresh seal open" ;;
             join) options+=" --as --token-file --trust --identity" ;;
-            run) options+=" --out --exec --signal" ;;
+            run) options+=" --out --exec --signal --server-keyed --as" ;;
             seal) options+=" --allow-stale" ;;
         esac
     else
         options="--connect --ca --cert --key --auth-file --root --admin-key --timeout --json --help --version"
         case "${words[0]}:${words[1]}" in
-            :) subs="keyring identity setup controller ca group member token audit doctor" ;;
+            :) subs="keyring identity setup controller ca group member token servers audit doctor" ;;
             keyring:) subs="init show verify" ;;
             identity:) subs="new" ;;
             controller:) subs="run add remove status handover" ;;
@@ -33,14 +34,18 @@ _groupkeeper()
             group:) subs="create list show rekey policy trust recover delete" ;;
             member:) subs="list show approve deny evict allow" ;;
             token:) subs="create revoke" ;;
+            servers:) subs="status" ;;
             setup:) options+=" --controller --admin" ;;
             audit:) options+=" --follow --group" ;;
             controller:run) options+=" --id --identity --listen --peer --state-dir --log" ;;
             ca:issue) options+=" --name --out --dns --uri --email --days" ;;
-            group:create) options+=" --mode --admit --member-ca --match --period --batch-window --ring --max-age --set --reason" ;;
+            group:create) options+=" --keyed-by --member --mode --admit --member-ca --match --period --batch-window --ring --max-age --set --reason" ;;
             group:policy) options+=" --set --reason" ;;
-            group:rekey) options+=" --wait --reason" ;;
-            group:delete|group:recover|member:evict) options+=" --yes --reason" ;;
+            group:rekey) options+=" --wait --reason --keyed-by" ;;
+            group:recover) options+=" --yes --reason" ;;
+            group:delete|member:evict) options+=" --yes --reason --keyed-by" ;;
+            group:show|member:list|member:show) options+=" --keyed-by" ;;
+            member:allow) options+=" --reason --keyed-by" ;;
             member:*|token:revoke|controller:handover) options+=" --reason" ;;
             token:create) options+=" --ttl --uses --reason" ;;
         esac

@@ -72,7 +72,8 @@ static int run_list(admin_options *o, int argc, char **argv)
 
 static int run_show(admin_options *o, int argc, char **argv)
 {
-    static const char show_help[] = "usage: gk-admin member show G M [--keyed-by controller|servers] [--json]\n\nexample:\n  gk-admin member show payments app-7\n";
+    static const char show_help[] = "usage: gk-admin member show G M [--keyed-by controller|servers] [--json]\n\n"
+                                    "example:\n  gk-admin member show payments app-7\n";
     cJSON *all = NULL;
     cJSON *p = NULL;
     cJSON *found = NULL;
