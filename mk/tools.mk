@@ -52,3 +52,12 @@ $(B)/bin/gk-member: $(MEMBER_OBJ) $(GKM_OBJ) $(COMMON_OBJ) $(NATIVE_LIB) $(ZKC)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(TOOL_LIBS)
 
 -include $(TOOL_OBJ:.o=.d)
+
+# The clients of `make bench-serverkeys`.
+$(B)/obj/benchmarks/serverkeys/rekey.o: EXTRA_CFLAGS += $(CCLIENT_CFLAGS)
+$(B)/bench/rekey: $(B)/obj/benchmarks/serverkeys/rekey.o $(COMMON_OBJ) $(NATIVE_LIB) $(ZKC)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(TOOL_LIBS)
+
+-include $(B)/obj/benchmarks/serverkeys/rekey.d

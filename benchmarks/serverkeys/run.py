@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Keys made inside the servers, measured on a real ensemble (3 servers, an observer, TLS): how long until every member has a new key
  - when a member joins or leaves, by the size of the group
- - of all groups (13 members each), when the servers change: the observer is killed, and comes back
-Members are sessions spread over all servers. In the second part 13 sessions are members of all groups at once and read their keys in one pipeline.
+ - of all groups (13 members each), when the servers change: the observer is killed, and comes back; beside it, after the same kill, the layered
+   way: the members of each group run TGDH among themselves through ZooKeeper
+Members are sessions spread over all servers. In the second part 13 sessions are members of all groups at once (rekey.c, which says what is measured).
 
-usage: run.py [--sizes N...] [--groups N...] [--rounds N] --out FOLDER        writes serverkeys.json and serverkeys.svg
+usage: run.py [--sizes N...] [--groups N...] [--rounds N] --program FILE --out FOLDER        writes serverkeys.json and serverkeys.svg
 """
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -17,10 +19,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
-from gkraw import EPHEMERAL, OPEN, Closed, Failure, Raw  # noqa: E402  (needs the path above)
-from test_serverkeys import CONNECTIONLOSS, CURRENT, KEYS, MINE, RECORD, Ensemble  # noqa: E402
+from gkraw import EPHEMERAL, OPEN, Closed  # noqa: E402  (needs the path above)
+from test_serverkeys import KEYS, MINE, RECORD, Ensemble  # noqa: E402
 
 GROUP_SIZE = 13
+PAPER = (4000, 80)  # ms for 200 groups, as its text says
 
 
 class Bench(Ensemble):
@@ -92,53 +95,50 @@ def membership(bench, size, rounds):
     return joins, leaves
 
 
-def read_all(zk, name, groups, agreement, done):
-    """Reads this member's key in every group until all are of that agreement."""
-    left = list(groups)
-    while left:
-        for begin in range(0, len(left), 500):
-            for group in left[begin:begin + 500]:
-                zk.send("getData", f"{KEYS}{group}/{name}", 0)
-        answers = [zk.reply() for _ in left]
-        left = [g for g, a in zip(left, answers) if a.err == CONNECTIONLOSS or (a.err == 0 and a.values[0][12:20].hex() != agreement)]
-        if any(a.err not in (0, CONNECTIONLOSS) for a in answers):
-            raise Failure(next(a.err for a in answers if a.err not in (0, CONNECTIONLOSS)))
-    done.append(time.monotonic())
+class Machines:
+    """13 members of each of so many groups (rekey.c), spread over the three voters; they rekey all groups, in one way or the other."""
+
+    def __init__(self, bench, program, groups):
+        self.process = subprocess.Popen([program, "--groups", str(groups), "--ca", bench.tls / "ca.pem", "--cert", bench.tls / "client.pem", "--key",
+                                         bench.tls / "client.key", *bench.secure[:3]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.ask("setup")
+
+    def ask(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(f"rekey ended at {command}")
+        return json.loads(line)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
-def rekey(bench, sessions, groups, before, participants):
-    """Milliseconds from the new agreement, as a client sees it, until all members of all groups have their keys."""
+def integrated(bench, machines, before, participants):
+    """The servers' own run, as the slowest of them tells, and then all members' reads."""
     agreement, _ = bench.agreed(participants, 60, before)
-    begin, done = time.monotonic(), []
-    threads = [threading.Thread(target=read_all, args=(zk, f"m{i}", groups, agreement, done)) for i, zk in enumerate(sessions)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert len(done) == len(sessions)
-    return agreement, (max(done) - begin) * 1000
+    run = max(bench.status_of(i - 1)["run_ms"] for i in participants)
+    read = machines.ask(f"integrated {agreement}")
+    return agreement, {"run_ms": run, "read_ms": read["ms"], "reads": read["reads"], "cpu_ms": read["clients_cpu_ms"], "ms": run + read["ms"]}
 
 
-def servers_change(bench, count):
-    """(leave ms, join ms): all groups' keys after the observer has died, and after it is back."""
-    sessions = [bench.connect(i % 3) for i in range(GROUP_SIZE)]
-    base = sessions[0].create(f"/many{count}")
-    groups = [sessions[0].call("create", f"{base}/g{i}", RECORD, OPEN, 0).ok() for i in range(count)]
-    for i, zk in enumerate(sessions):
-        zk.call("sync", base)
-        for begin in range(0, count, 500):
-            for group in groups[begin:begin + 500]:
-                zk.send("create", f"{group}/m{i}", "", MINE, EPHEMERAL)
-            for _ in groups[begin:begin + 500]:
-                zk.reply().ok()
-    agreement, _ = bench.agreed([1, 2, 3, 4], 60)
+def servers_change(bench, program, count, with_layered):
+    """All groups' keys after the observer has died, both ways, and after it is back."""
+    machines = Machines(bench, program, count)
+    before, _ = bench.agreed([1, 2, 3, 4], 60)
     bench.sandbox.run("kill", 4)
-    agreement, leave = rekey(bench, sessions, groups, agreement, [1, 2, 3])
+    before, leave = integrated(bench, machines, before, [1, 2, 3])
+    row = {"groups": count, "leave": leave}
+    if with_layered:
+        layered = machines.ask("layered")
+        row["layered"] = {"ms": layered["ms"], "reads": layered["reads"], "writes": layered["writes"], "cpu_ms": layered["clients_cpu_ms"]}
+        row["ratio"] = layered["ms"] / leave["ms"]
     bench.sandbox.run("restart", 4)
-    _, join = rekey(bench, sessions, groups, agreement, [1, 2, 3, 4])
-    for zk in sessions:
-        zk.close()
-    return leave, join
+    _, row["join"] = integrated(bench, machines, before, [1, 2, 3, 4])
+    machines.close()
+    return row
 
 
 def plot(result, file):
@@ -149,12 +149,16 @@ def plot(result, file):
     for name in ("join", "leave"):
         left.plot([r["size"] for r in result["membership"]], [r[name]["median"] for r in result["membership"]], marker="o", label=name)
     left.set(xscale="log", xlabel="members", ylabel="ms until all have the new key", title="a member joins, leaves")
+    left.set_ylim(bottom=0)
     for name in ("leave", "join"):
-        right.plot([r["groups"] for r in result["servers"]], [r[name] for r in result["servers"]], marker="o", label=f"server {name}s")
-    right.set(xscale="log", xlabel=f"groups of {GROUP_SIZE}", ylabel="ms until all keys are read", title="the servers have a new secret")
+        right.plot([r["groups"] for r in result["servers"]], [r[name]["ms"] for r in result["servers"]], marker="o", label=f"integrated, a server {name}s")
+    both = [r for r in result["servers"] if "layered" in r]
+    right.plot([r["groups"] for r in both], [r["layered"]["ms"] for r in both], "s--", label="layered")
+    right.plot([200, 200], PAPER, "rx", label="the paper's (2003): layered, integrated")
+    right.set(xscale="log", yscale="log", xlabel=f"groups of {GROUP_SIZE}", ylabel="ms until all members have their keys",
+              title="a change of servers (paper: figure 6)")
     for axes in (left, right):
-        axes.set_ylim(bottom=0)
-        axes.legend()
+        axes.legend(fontsize=7)
         axes.grid(True)
     figure.tight_layout()
     figure.savefig(file)
@@ -165,6 +169,8 @@ def main():
     p.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 50, 200])
     p.add_argument("--groups", type=int, nargs="+", default=[1, 10, 50, 200, 1000])
     p.add_argument("--rounds", type=int, default=10)
+    p.add_argument("--layered-most", type=int, default=200, metavar="N", help="the layered way for at most so many groups")
+    p.add_argument("--program", required=True, help="build/bench/rekey")
     p.add_argument("--out", type=Path, required=True)
     args = p.parse_args()
     bench = Bench()
@@ -177,9 +183,11 @@ def main():
             result["membership"].append({"size": size, **row})
             print(f"{size} members: join {row['join']['median']:.1f} ms, leave {row['leave']['median']:.1f} ms (median of {args.rounds})", flush=True)
         for count in args.groups:
-            leave, join = servers_change(bench, count)
-            result["servers"].append({"groups": count, "leave": leave, "join": join})
-            print(f"{count} groups of {GROUP_SIZE}: {leave:.0f} ms after a server has left, {join:.0f} ms after it is back", flush=True)
+            row = servers_change(bench, args.program, count, count <= args.layered_most)
+            result["servers"].append(row)
+            print(f"{count} groups of 13: " + ", ".join(f"{row[n]['ms']:.0f} ms ({row[n]['run_ms']:.0f} of it the servers' run) after a server {n}s"
+                                                         for n in ("leave", "join"))
+                  + (f"; layered {row['layered']['ms']:.0f} ms, {row['ratio']:.0f} times as long" if "ratio" in row else ""), flush=True)
     finally:
         unittest.TestCase.doClassCleanups.__func__(Bench)
     args.out.mkdir(parents=True, exist_ok=True)

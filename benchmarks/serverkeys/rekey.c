@@ -1,0 +1,398 @@
+/* All groups get a new key after a change of the servers, both ways, by the same members on the same ensemble. 13 machines, each with a session of its own and
+ * a member of every group:
+ *   integrated  the servers have a new secret: each member reads its group's key
+ *   layered     the members of each group run TGDH among themselves (gk_run, the library that the servers use), through a node for each member of each group
+ * The layered way is given what it would have to pay for: nonces are known to all before, and who has something new to read is told by memory, at no
+ * cost, in rounds; requests are sent without waiting for answers. So its time is a lower bound.
+ * Commands on stdin, a line each: setup | integrated AGREEMENT | layered | quit. A line of JSON on stdout for each.
+ * usage: rekey --ca F --cert F --key F --groups N HOST:PORT... */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "../../native/crypto/gk_sign.h"
+#include "../../native/group/gk_derive.h"
+#include "../../native/group/gk_run.h"
+#include "../../native/group/gk_served.h"
+#include "../../tools/common/gk_cli.h"
+#include "../../tools/common/gk_zk.h"
+
+enum { MACHINES = 13, LIMIT_MS = 120000, SESSION_MS = 40000, PATH = 128, MESSAGES_MAX = 4096 };
+
+static const uint8_t ensemble[16] = {'l', 'a', 'y', 'e', 'r', 'e', 'd'};
+
+typedef struct machine {
+    size_t index;
+    gk_zk *zk;
+    gk_key *identity;
+    gk_run **runs;                 /* by group */
+    uint8_t (*keys)[GK_VIEW_KEY];  /* by group */
+    size_t *heard;                 /* by group and machine: messages read */
+    atomic_size_t *said;           /* by group: messages published */
+    char (*paths)[PATH];           /* room for one request to each member of each group */
+    const char **list;
+    gk_zk_data *got;
+    size_t reads, writes, again;
+    pthread_t thread;
+} machine;
+
+static machine machines[MACHINES];
+static size_t groups;
+static char base[64];
+static gk_party (*parties)[MACHINES]; /* by group */
+static pthread_barrier_t barrier;
+static uint8_t wanted[GK_KS_ID];
+static atomic_size_t unfinished;
+
+static void must(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "rekey: error: %s\n", what);
+    exit(1);
+}
+
+static double now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static double cpu_ms(void)
+{
+    struct rusage u;
+
+    (void)getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
+}
+
+/* create makes n nodes; path writes the name of node i. */
+static void create(machine *m, size_t n, void (*path)(char out[PATH], size_t machine, size_t group), const char *data, int mode)
+{
+    gk_zk_op *ops = calloc(n, sizeof(*ops));
+
+    must(ops != NULL, "memory");
+    for (size_t g = 0; g < n; g++) {
+        path(m->paths[g], m->index, g);
+        ops[g] = (gk_zk_op){.kind = GK_ZK_CREATE, .path = m->paths[g], .data = data, .n = strlen(data), .mode = mode,
+                            .acl = mode == ZOO_EPHEMERAL ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE};
+    }
+    must(gk_zk_each(m->zk, ops, n, LIMIT_MS) == ZOK, "the nodes cannot be made");
+    free(ops);
+}
+
+static void group_path(char out[PATH], size_t index, size_t g)
+{
+    (void)index;
+    (void)snprintf(out, PATH, "%s/g%zu", base, g);
+}
+
+static void member_path(char out[PATH], size_t index, size_t g)
+{
+    (void)snprintf(out, PATH, "%s/g%zu/m%zu", base, g, index);
+}
+
+static void layer_path(char out[PATH], size_t index, size_t g)
+{
+    (void)snprintf(out, PATH, "%s/layered/m%zu-%zu", base, index, g);
+}
+
+static void *join_all(void *arg)
+{
+    machine *m = arg;
+
+    must(gk_zk_sync(m->zk, base, LIMIT_MS) == ZOK, "sync");
+    create(m, groups, member_path, "", ZOO_EPHEMERAL);
+    create(m, groups, layer_path, "", ZOO_PERSISTENT);
+    return NULL;
+}
+
+/* read_all reads the keys of all groups until they are of the wanted agreement. */
+static void *read_all(void *arg)
+{
+    machine *m = arg;
+    size_t *left = calloc(groups, sizeof(*left));
+    size_t n = groups;
+
+    must(left != NULL, "memory");
+    for (size_t g = 0; g < groups; g++)
+        left[g] = g;
+    while (n > 0) {
+        size_t still = 0;
+
+        for (size_t i = 0; i < n; i++) {
+            (void)snprintf(m->paths[i], PATH, GK_OWN_KEYS "%s/g%zu/m%zu", base, left[i], m->index);
+            m->list[i] = m->paths[i];
+        }
+        (void)gk_zk_get_many(m->zk, m->list, n, m->got, LIMIT_MS);
+        m->reads += n;
+        for (size_t i = 0; i < n; i++) {
+            const gk_zk_data *d = &m->got[i];
+            bool now = d->rc == ZOK && d->n == GK_KEY_RECORD_SIZE && memcmp(d->data + 12, wanted, sizeof(wanted)) == 0; /* public */
+
+            must(d->rc == ZOK || d->rc == ZCONNECTIONLOSS, gk_zk_str(d->rc));
+            if (now)
+                memcpy(m->keys[left[i]], d->data + GK_KEY_RECORD_SIZE - GK_VIEW_KEY, GK_VIEW_KEY);
+            else
+                left[still++] = left[i];
+            gk_zk_data_free(&m->got[i]);
+        }
+        m->again += still;
+        n = still;
+    }
+    free(left);
+    return NULL;
+}
+
+/* publish writes what this machine has to say and hasn't said yet, in all groups. */
+static void publish(machine *m)
+{
+    gk_zk_op *ops = calloc(groups, sizeof(*ops));
+    uint8_t(*data)[MESSAGES_MAX] = calloc(groups, sizeof(*data));
+    size_t *counts = calloc(groups, sizeof(*counts));
+    size_t n = 0;
+
+    must(ops != NULL && data != NULL && counts != NULL, "memory");
+    for (size_t g = 0; g < groups; g++) {
+        gk_writer w = gk_writer_of(data[g], sizeof(data[g]));
+
+        must(gk_run_advance(m->runs[g]) == GK_OK, "a run has failed");
+        for (; gk_run_sent(m->runs[g], counts[g]).n > 0; counts[g]++) {
+            gk_bytes message = gk_run_sent(m->runs[g], counts[g]);
+
+            gk_writer_u16(&w, (uint16_t)message.n);
+            gk_writer_put(&w, message.p, message.n);
+        }
+        must(w.err == GK_OK, "a node is too small for the messages");
+        if (counts[g] == atomic_load(&m->said[g]))
+            continue;
+        layer_path(m->paths[n], m->index, g);
+        ops[n] = (gk_zk_op){.kind = GK_ZK_SET, .path = m->paths[n], .data = data[g], .n = w.len, .version = -1};
+        n++;
+    }
+    must(n == 0 || gk_zk_each(m->zk, ops, n, LIMIT_MS) == ZOK, "messages cannot be written");
+    m->writes += n;
+    for (size_t g = 0; g < groups; g++)
+        atomic_store(&m->said[g], counts[g]);
+    free(ops);
+    free(data);
+    free(counts);
+}
+
+/* hear feeds what machine j's node of group g holds beyond what was heard. */
+static void hear(machine *m, size_t g, size_t j, gk_bytes data)
+{
+    gk_reader r = gk_reader_of(data.p, data.n);
+    size_t *heard = &m->heard[g * MACHINES + j];
+    uint16_t n = 0;
+
+    for (size_t k = 0; gk_reader_u16(&r, &n) == GK_OK; k++) {
+        gk_bytes message = {0};
+
+        must(gk_reader_take(&r, &message, n) == GK_OK, "a message was cut");
+        if (k < *heard)
+            continue;
+        must(gk_run_receive(m->runs[g], message) == GK_OK, "a message was refused");
+        *heard = k + 1;
+    }
+}
+
+/* listen reads the nodes in which there is something new, until all of it was read: this server may be behind. */
+static void listen_to(machine *m)
+{
+    for (size_t n = 1; n > 0;) {
+        n = 0;
+        for (size_t g = 0; g < groups; g++) {
+            for (size_t j = 0; j < MACHINES; j++) {
+                if (j == m->index || m->heard[g * MACHINES + j] >= atomic_load(&machines[j].said[g]))
+                    continue;
+                layer_path(m->paths[n], j, g);
+                m->list[n] = m->paths[n];
+                n++;
+            }
+        }
+        must(n == 0 || gk_zk_get_many(m->zk, m->list, n, m->got, LIMIT_MS) == ZOK, "messages cannot be read");
+        m->reads += n;
+        for (size_t i = 0; i < n; i++) {
+            size_t j = 0;
+            size_t g = 0;
+
+            must(sscanf(strrchr(m->paths[i], '/'), "/m%zu-%zu", &j, &g) == 2, "a path");
+            hear(m, g, j, (gk_bytes){m->got[i].data, m->got[i].n});
+            gk_zk_data_free(&m->got[i]);
+        }
+    }
+}
+
+static void *agree_all(void *arg)
+{
+    machine *m = arg;
+    bool done = false;
+
+    for (size_t g = 0; g < groups; g++)
+        must(gk_run_new(&m->runs[g], GK_TGDH, ensemble, parties[g], MACHINES, m->index + 1, m->identity) == GK_OK, "a run cannot begin");
+    while (atomic_load(&unfinished) > 0) {
+        size_t open = 0;
+
+        publish(m);
+        (void)pthread_barrier_wait(&barrier); /* what all have said is known to all */
+        listen_to(m);
+        for (size_t g = 0; g < groups; g++) {
+            must(gk_run_advance(m->runs[g]) == GK_OK, "a run has failed");
+            open += !gk_run_agreed(m->runs[g]);
+        }
+        if (open == 0 && !done)
+            atomic_fetch_sub(&unfinished, 1);
+        done = open == 0;
+        (void)pthread_barrier_wait(&barrier);
+    }
+    return NULL;
+}
+
+/* all runs work on all machines at once; milliseconds until the last one is done. */
+static double all(void *(*work)(void *), double *cpu)
+{
+    double begin = now_ms();
+    double cpu_begin = cpu_ms();
+
+    for (size_t i = 0; i < MACHINES; i++) {
+        machines[i].reads = machines[i].writes = machines[i].again = 0;
+        must(pthread_create(&machines[i].thread, NULL, work, &machines[i]) == 0, "threads");
+    }
+    for (size_t i = 0; i < MACHINES; i++)
+        must(pthread_join(machines[i].thread, NULL) == 0, "threads");
+    *cpu = cpu_ms() - cpu_begin;
+    return now_ms() - begin;
+}
+
+static void report(const char *what, double ms, double cpu)
+{
+    size_t reads = 0;
+    size_t writes = 0;
+    size_t again = 0;
+
+    for (size_t i = 0; i < MACHINES; i++) {
+        reads += machines[i].reads;
+        writes += machines[i].writes;
+        again += machines[i].again;
+    }
+    printf("{\"way\":\"%s\",\"groups\":%zu,\"ms\":%.1f,\"clients_cpu_ms\":%.1f,\"reads\":%zu,\"writes\":%zu,\"again\":%zu}\n", what, groups, ms, cpu,
+           reads, writes, again);
+    (void)fflush(stdout);
+}
+
+static void setup(void)
+{
+    double cpu = 0;
+    char layered[PATH];
+
+    (void)snprintf(base, sizeof(base), "/rekey%lld", (long long)gk_zk_now_ms());
+    (void)snprintf(layered, sizeof(layered), "%s/layered", base);
+    must(gk_zk_create(machines[0].zk, base, NULL, 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT, NULL, 0, LIMIT_MS) == ZOK &&
+             gk_zk_create(machines[0].zk, layered, NULL, 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT, NULL, 0, LIMIT_MS) == ZOK,
+         "the nodes cannot be made");
+    create(&machines[0], groups, group_path, GK_MEMBERS_RECORD, ZOO_PERSISTENT);
+    report("setup", all(join_all, &cpu), cpu);
+}
+
+static void integrated(const char *agreement)
+{
+    double cpu = 0;
+    double ms = 0;
+
+    must(cli_unhex(wanted, sizeof(wanted), agreement), "an agreement is 16 hexadecimal digits");
+    ms = all(read_all, &cpu);
+    for (size_t g = 0; g < groups; g++) {
+        for (size_t i = 1; i < MACHINES; i++)
+            must(gk_bytes_equal((gk_bytes){machines[i].keys[g], GK_VIEW_KEY}, (gk_bytes){machines[0].keys[g], GK_VIEW_KEY}), "members have different keys");
+    }
+    report("integrated", ms, cpu);
+}
+
+static void layered(void)
+{
+    double cpu = 0;
+    double ms = 0;
+
+    for (size_t g = 0; g < groups; g++) {
+        for (size_t i = 0; i < MACHINES; i++) {
+            parties[g][i].id = i + 1;
+            must(gk_sign_public(parties[g][i].public_key, machines[i].identity) == GK_OK, "keys");
+            (void)snprintf((char *)parties[g][i].nonce, sizeof(parties[g][i].nonce), "%zu %zu %lld", g, i, (long long)gk_zk_now_ms());
+        }
+    }
+    atomic_store(&unfinished, MACHINES);
+    ms = all(agree_all, &cpu);
+    for (size_t g = 0; g < groups; g++) {
+        for (size_t i = 0; i < MACHINES; i++) {
+            must(memcmp(gk_run_hash(machines[i].runs[g]), gk_run_hash(machines[0].runs[g]), GK_RUN_HASH) == 0, "members have different keys");
+            atomic_store(&machines[i].said[g], 0);
+        }
+    }
+    for (size_t i = 0; i < MACHINES; i++) {
+        for (size_t g = 0; g < groups; g++)
+            gk_run_free(machines[i].runs[g]);
+        memset(machines[i].heard, 0, groups * MACHINES * sizeof(*machines[i].heard));
+    }
+    report("layered", ms, cpu);
+}
+
+static void start(machine *m, size_t index, const gk_zk_options *o)
+{
+    char why[256] = {0};
+    size_t most = groups * MACHINES;
+
+    *m = (machine){.index = index,
+                   .runs = calloc(groups, sizeof(*m->runs)),
+                   .keys = calloc(groups, sizeof(*m->keys)),
+                   .heard = calloc(most, sizeof(*m->heard)),
+                   .said = calloc(groups, sizeof(*m->said)),
+                   .paths = calloc(most, sizeof(*m->paths)),
+                   .list = calloc(most, sizeof(*m->list)),
+                   .got = calloc(most, sizeof(*m->got))};
+    must(m->runs != NULL && m->keys != NULL && m->heard != NULL && m->said != NULL && m->paths != NULL && m->list != NULL && m->got != NULL, "memory");
+    must(gk_key_generate(&m->identity, GK_PURPOSE_SIGN, 0) == GK_OK, "keys");
+    must(gk_zk_open(&m->zk, o, why, sizeof(why)), why);
+    must(gk_zk_wait(m->zk, LIMIT_MS) == ZOK, "no server answers");
+}
+
+int main(int argc, char **argv)
+{
+    gk_zk_options o = {.session_ms = SESSION_MS};
+    int64_t n = 0;
+    const cli_option own[] = {{"ca", CLI_STRING, &o.ca}, {"cert", CLI_STRING, &o.cert}, {"key", CLI_STRING, &o.key}, {"groups", CLI_NUMBER, &n}, {0}};
+    char line[64];
+    int code = 0;
+
+    cli_tool = "rekey";
+    if (!cli_parse(NULL, own, "rekey", "usage: rekey --ca F --cert F --key F --groups N HOST:PORT...\n", false, &argc, &argv, &code))
+        return code;
+    must(argc > 0 && n > 0 && n <= 10000, "usage: rekey --ca F --cert F --key F --groups N HOST:PORT...");
+    groups = (size_t)n;
+    parties = calloc(groups, sizeof(*parties));
+    must(parties != NULL && pthread_barrier_init(&barrier, NULL, MACHINES) == 0, "memory");
+    for (size_t i = 0; i < MACHINES; i++) {
+        o.connect = argv[i % (size_t)argc];
+        start(&machines[i], i, &o);
+    }
+    while (fgets(line, sizeof(line), stdin) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strcmp(line, "setup") == 0)
+            setup();
+        else if (strncmp(line, "integrated ", 11) == 0)
+            integrated(line + 11);
+        else if (strcmp(line, "layered") == 0)
+            layered();
+        else
+            break;
+    }
+    for (size_t i = 0; i < MACHINES; i++)
+        gk_zk_close(machines[i].zk);
+    return 0;
+}
