@@ -29,11 +29,11 @@ typedef struct machine {
     size_t index;
     gk_zk *zk;
     gk_key *identity;
-    gk_run **runs;                 /* by group */
-    uint8_t (*keys)[GK_VIEW_KEY];  /* by group */
-    size_t *heard;                 /* by group and machine: messages read */
-    atomic_size_t *said;           /* by group: messages published */
-    char (*paths)[PATH];           /* room for one request to each member of each group */
+    gk_run **runs;                /* by group */
+    uint8_t (*keys)[GK_VIEW_KEY]; /* by group */
+    size_t *heard;                /* by group and machine: messages read */
+    atomic_size_t *said;          /* by group: messages published */
+    char (*paths)[PATH];          /* room for one request to each member of each group */
     const char **list;
     gk_zk_data *got;
     size_t reads, writes, again;
@@ -80,7 +80,11 @@ static void create(machine *m, size_t n, void (*path)(char out[PATH], size_t mac
     must(ops != NULL, "memory");
     for (size_t g = 0; g < n; g++) {
         path(m->paths[g], m->index, g);
-        ops[g] = (gk_zk_op){.kind = GK_ZK_CREATE, .path = m->paths[g], .data = data, .n = strlen(data), .mode = mode,
+        ops[g] = (gk_zk_op){.kind = GK_ZK_CREATE,
+                            .path = m->paths[g],
+                            .data = data,
+                            .n = strlen(data),
+                            .mode = mode,
                             .acl = mode == ZOO_EPHEMERAL ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE};
     }
     must(gk_zk_each(m->zk, ops, n, LIMIT_MS) == ZOK, "the nodes cannot be made");
@@ -282,8 +286,8 @@ static void report(const char *what, double ms, double cpu)
         writes += machines[i].writes;
         again += machines[i].again;
     }
-    printf("{\"way\":\"%s\",\"groups\":%zu,\"ms\":%.1f,\"clients_cpu_ms\":%.1f,\"reads\":%zu,\"writes\":%zu,\"again\":%zu}\n", what, groups, ms, cpu,
-           reads, writes, again);
+    printf("{\"way\":\"%s\",\"groups\":%zu,\"ms\":%.1f,\"clients_cpu_ms\":%.1f,\"reads\":%zu,\"writes\":%zu,\"again\":%zu}\n", what, groups,
+           ms, cpu, reads, writes, again);
     (void)fflush(stdout);
 }
 
@@ -310,7 +314,8 @@ static void integrated(const char *agreement)
     ms = all(read_all, &cpu);
     for (size_t g = 0; g < groups; g++) {
         for (size_t i = 1; i < MACHINES; i++)
-            must(gk_bytes_equal((gk_bytes){machines[i].keys[g], GK_VIEW_KEY}, (gk_bytes){machines[0].keys[g], GK_VIEW_KEY}), "members have different keys");
+            must(gk_bytes_equal((gk_bytes){machines[i].keys[g], GK_VIEW_KEY}, (gk_bytes){machines[0].keys[g], GK_VIEW_KEY}),
+                 "members have different keys");
     }
     report("integrated", ms, cpu);
 }
@@ -331,7 +336,8 @@ static void layered(void)
     ms = all(agree_all, &cpu);
     for (size_t g = 0; g < groups; g++) {
         for (size_t i = 0; i < MACHINES; i++) {
-            must(memcmp(gk_run_hash(machines[i].runs[g]), gk_run_hash(machines[0].runs[g]), GK_RUN_HASH) == 0, "members have different keys");
+            must(memcmp(gk_run_hash(machines[i].runs[g]), gk_run_hash(machines[0].runs[g]), GK_RUN_HASH) == 0,
+                 "members have different keys");
             atomic_store(&machines[i].said[g], 0);
         }
     }
@@ -356,7 +362,8 @@ static void start(machine *m, size_t index, const gk_zk_options *o)
                    .paths = calloc(most, sizeof(*m->paths)),
                    .list = calloc(most, sizeof(*m->list)),
                    .got = calloc(most, sizeof(*m->got))};
-    must(m->runs != NULL && m->keys != NULL && m->heard != NULL && m->said != NULL && m->paths != NULL && m->list != NULL && m->got != NULL, "memory");
+    must(m->runs != NULL && m->keys != NULL && m->heard != NULL && m->said != NULL && m->paths != NULL && m->list != NULL && m->got != NULL,
+         "memory");
     must(gk_key_generate(&m->identity, GK_PURPOSE_SIGN, 0) == GK_OK, "keys");
     must(gk_zk_open(&m->zk, o, why, sizeof(why)), why);
     must(gk_zk_wait(m->zk, LIMIT_MS) == ZOK, "no server answers");
@@ -366,7 +373,8 @@ int main(int argc, char **argv)
 {
     gk_zk_options o = {.session_ms = SESSION_MS};
     int64_t n = 0;
-    const cli_option own[] = {{"ca", CLI_STRING, &o.ca}, {"cert", CLI_STRING, &o.cert}, {"key", CLI_STRING, &o.key}, {"groups", CLI_NUMBER, &n}, {0}};
+    const cli_option own[] = {
+        {"ca", CLI_STRING, &o.ca}, {"cert", CLI_STRING, &o.cert}, {"key", CLI_STRING, &o.key}, {"groups", CLI_NUMBER, &n}, {0}};
     char line[64];
     int code = 0;
 

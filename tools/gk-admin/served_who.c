@@ -37,8 +37,8 @@ static bool is_name(const char *child, const char *name)
 {
     size_t n = strlen(name);
 
-    return strncmp(child, name, n) == 0 &&
-           (child[n] == '\0' || (child[n] == '.' && strlen(child + n) == SUFFIX && strspn(child + n + 1, "0123456789abcdef") == SUFFIX - 1));
+    return strncmp(child, name, n) == 0 && (child[n] == '\0' || (child[n] == '.' && strlen(child + n) == SUFFIX &&
+                                                                 strspn(child + n + 1, "0123456789abcdef") == SUFFIX - 1));
 }
 
 /* name_of: the name that gk-member gives an identity's node: a certificate's common name, else the user. */
@@ -211,7 +211,8 @@ int served_allow(admin_session *s, const char *group, const char *path, const ch
         for (int i = 0; i < acl.count; i++)
             there = there || (strcmp(acl.data[i].id.scheme, scheme) == 0 && strcmp(acl.data[i].id.id, id) == 0);
         if (rc == ZOK && !there)
-            rc = served_acl_add(&acl, SERVED_MEMBER, scheme, id) ? gk_zk_set_acl(s->zk, path, &acl, stat.aversion, s->timeout_ms) : ZSYSTEMERROR;
+            rc = served_acl_add(&acl, SERVED_MEMBER, scheme, id) ? gk_zk_set_acl(s->zk, path, &acl, stat.aversion, s->timeout_ms)
+                                                                 : ZSYSTEMERROR;
         gk_zk_acl_free(&acl);
     }
     return rc == ZOK ? tell(s, group, path, "allowed", who, "may join") : served_fail(s, rc, group, "the ACL cannot be changed");

@@ -19,7 +19,8 @@ static const char help[] = "usage: gk-admin servers status\n"
 static const char status_help[] =
     "usage: gk-admin servers status [--json]\n"
     "\n"
-    "Asks each server of --connect. With --json: the agreement that most of them use, with the keys that these have derived from it, and under\n"
+    "Asks each server of --connect. With --json: the agreement that most of them use, with the keys that these have derived from it, and "
+    "under\n"
     "\"servers\" what each one says. Exit code 1 when none uses any.\n"
     "\n"
     "example:\n"
@@ -91,7 +92,8 @@ static void ask(server *s, int timeout_ms)
 
 static bool uses(const server *s, const char *agreement)
 {
-    return s->status != NULL && cJSON_IsTrue(cJSON_GetObjectItem(s->status, "in_use")) && strcmp(admin_text(s->status, "agreement"), agreement) == 0;
+    return s->status != NULL && cJSON_IsTrue(cJSON_GetObjectItem(s->status, "in_use")) &&
+           strcmp(admin_text(s->status, "agreement"), agreement) == 0;
 }
 
 static size_t users(const server *servers, size_t n, const char *agreement)
@@ -161,8 +163,9 @@ static void print_table(const server *servers, size_t n, const cJSON *doc)
             continue;
         }
         printf("%-24s %6.0f  %-16s %-6s %-7s %6.0f %8.0f  %s\n", servers[i].address, admin_number(s, "server"), admin_text(s, "agreement"),
-               cJSON_IsTrue(cJSON_GetObjectItem(s, "in_use")) ? "yes" : "no", cJSON_IsTrue(cJSON_GetObjectItem(s, "running")) ? "yes" : "no",
-               admin_number(s, "runs"), admin_number(s, "derivations"), admin_text(s, "why"));
+               cJSON_IsTrue(cJSON_GetObjectItem(s, "in_use")) ? "yes" : "no",
+               cJSON_IsTrue(cJSON_GetObjectItem(s, "running")) ? "yes" : "no", admin_number(s, "runs"), admin_number(s, "derivations"),
+               admin_text(s, "why"));
     }
 }
 
@@ -187,7 +190,8 @@ static int run_status(admin_options *o, int argc, char **argv)
     doc = code == CLI_OK ? summary(servers, n, &most) : NULL;
     if (code == CLI_OK && doc == NULL)
         code = cli_fail(strstr(servers[0].problem, "is off") != NULL ? "OFF" : "CONNECT",
-                        "groupkeeper.agreement=on on all servers? is --connect right?", "no server has an agreement: %s", servers[0].problem);
+                        "groupkeeper.agreement=on on all servers? is --connect right?", "no server has an agreement: %s",
+                        servers[0].problem);
     else if (code == CLI_OK && o->json)
         code = cli_json(cJSON_Duplicate(doc, true));
     else if (code == CLI_OK) {

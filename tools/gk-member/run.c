@@ -13,7 +13,8 @@ static const char help[] =
     "  --out F         the key, 32 bytes, mode 0600, replaced atomically\n"
     "  --exec CMD      run by the shell for each key; sees GK_GROUP, GK_EPOCH (or GK_VIEW and GK_KEY_ID) and, with --out, GK_KEY_FILE\n"
     "  --signal PID    SIGHUP to this process for each key\n"
-    "  --server-keyed  the servers make the keys: a member for as long as this runs, and no state file. The certificate says who it is; G may\n"
+    "  --server-keyed  the servers make the keys: a member for as long as this runs, and no state file. The certificate says who it is; G "
+    "may\n"
     "                  be the path of the members node\n"
     "  --as NAME       begins the name of its node (default: the certificate's common name)\n"
     "\n"
@@ -87,9 +88,9 @@ int member_run(int argc, char **argv)
 {
     member_options o = {0};
     runner r = {0};
-    const cli_option own[] = {{"out", CLI_STRING, &r.d.out},       {"exec", CLI_STRING, &r.d.exec},
-                              {"signal", CLI_NUMBER, &r.d.pid},    {"server-keyed", CLI_FLAG, &o.server_keyed},
-                              {"as", CLI_STRING, &o.m.name},       {0}};
+    const cli_option own[] = {{"out", CLI_STRING, &r.d.out},    {"exec", CLI_STRING, &r.d.exec},
+                              {"signal", CLI_NUMBER, &r.d.pid}, {"server-keyed", CLI_FLAG, &o.server_keyed},
+                              {"as", CLI_STRING, &o.m.name},    {0}};
     char why[512] = {0};
     gkm_result result = GKM_OK;
     int code = CLI_OK;
@@ -108,6 +109,7 @@ int member_run(int argc, char **argv)
         return member_fail(result, why);
     code = deliver_keys(&r.d);
     gkm_close(r.m);
-    return r.evicted ? cli_fail("EVICTED", "gk-admin member allow, and join with a new state file", "not a member of %s any more", r.d.group)
-                     : code;
+    return r.evicted
+               ? cli_fail("EVICTED", "gk-admin member allow, and join with a new state file", "not a member of %s any more", r.d.group)
+               : code;
 }

@@ -16,9 +16,9 @@
 enum {
     SESSION_MS = 10000,
     CALL_MS = 5000,
-    LOOK_MS = 30000,  /* an eviction that left our node alone fires no watch that we may see */
-    STALE_MS = 1000,  /* without an answer for so long the key may be an old one */
-    PATIENCE = 7,     /* NOAUTH, NONODE so often: a change of the ACL takes its time */
+    LOOK_MS = 30000, /* an eviction that left our node alone fires no watch that we may see */
+    STALE_MS = 1000, /* without an answer for so long the key may be an old one */
+    PATIENCE = 7,    /* NOAUTH, NONODE so often: a change of the ACL takes its time */
     NAME = 200,
     PATH = 2 * GK_TREE_PATH
 };
@@ -26,21 +26,20 @@ enum {
 enum { MEMBERS = 1, CURRENT = 2, MINE = 4, JOIN = 8, ALL = MEMBERS | CURRENT | MINE };
 
 typedef struct follower {
-    const member_options *o;
     deliver *d;
     gk_zk *zk;
     char name[NAME], members[GK_TREE_PATH], child[PATH], node[PATH + 32];
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    unsigned news;       /* of events */
-    bool stop, look;     /* look: something happened */
-    uint64_t told_ms;    /* when the first of these events came, or 0 */
+    unsigned news;    /* of events */
+    bool stop, look;  /* look: something happened */
+    uint64_t told_ms; /* when the first of these events came, or 0 */
     /* the follower's own */
     unsigned todo;
     bool joined_once, stale;
+    bool told; /* an event told of the key that is read now */
     int refusals;
-    uint64_t asked_ms;   /* when the key that is read now was heard of, or 0 */
-    uint64_t fresh_ms;   /* when a server last gave a key */
+    uint64_t asked_ms; /* when the key that is read now was heard of, or 0 */
     uint8_t key_id[GK_KEY_ID];
     bool has_key;
     int code;
@@ -116,7 +115,7 @@ static int join(follower *f)
 }
 
 /* give hands out the key of a record, unless it is the one we have. */
-static bool give(follower *f, gk_bytes record, const char *via)
+static bool give(follower *f, gk_bytes record)
 {
     gk_reader r = gk_reader_of(record.p, record.n);
     deliver_job j = {0};
@@ -129,7 +128,8 @@ static bool give(follower *f, gk_bytes record, const char *via)
     bool good = gk_reader_copy(&r, magic, sizeof(magic)) == GK_OK && memcmp(magic, GK_KEY_RECORD_MAGIC, sizeof(magic)) == 0 /* public */ &&
                 gk_reader_u64(&r, &j.number) == GK_OK && gk_reader_copy(&r, id, sizeof(id)) == GK_OK &&
                 gk_reader_copy(&r, j.key, sizeof(j.key)) == GK_OK && gk_reader_end(&r) == GK_OK &&
-                gk_key_new(&k, GK_PURPOSE_GROUP, 0, (gk_bytes){j.key, sizeof(j.key)}) == GK_OK && gk_key_fingerprint(fingerprint, k) == GK_OK;
+                gk_key_new(&k, GK_PURPOSE_GROUP, 0, (gk_bytes){j.key, sizeof(j.key)}) == GK_OK &&
+                gk_key_fingerprint(fingerprint, k) == GK_OK;
 
     gk_key_free(k);
     if (good && (!f->has_key || memcmp(id, f->key_id, sizeof(id)) != 0)) { /* public */
@@ -144,7 +144,7 @@ static bool give(follower *f, gk_bytes record, const char *via)
         cJSON_AddNumberToObject(doc, "view", (double)j.number);
         cJSON_AddStringToObject(doc, "key_id", j.key_id);
         cJSON_AddStringToObject(doc, "fingerprint", text);
-        cJSON_AddStringToObject(doc, "via", via);
+        cJSON_AddStringToObject(doc, "via", f->told ? "notify" : "refresh");
         cJSON_AddNumberToObject(doc, "generated_ms", (double)f->asked_ms);
         cJSON_AddNumberToObject(doc, "received_ms", (double)cli_now_ms());
         deliver_line(f->d, doc);
@@ -156,12 +156,14 @@ static bool give(follower *f, gk_bytes record, const char *via)
 /* look sets the watches that are missing and reads the key: in this order, so no change is missed. */
 static int look(follower *f)
 {
-    bool told = (f->todo & (MEMBERS | CURRENT)) != 0 && (f->todo & JOIN) == 0 && f->has_key;
     char **names = NULL;
     size_t n = 0;
     gk_zk_data d = {0};
-    int rc = (f->todo & JOIN) != 0 ? join(f) : ZOK;
+    int rc = ZOK;
 
+    f->told = (f->todo & JOIN) == 0 && f->has_key && (f->told || (f->todo & (MEMBERS | CURRENT)) != 0);
+    if ((f->todo & JOIN) != 0)
+        rc = join(f);
     if (rc == ZOK && (f->todo & MINE) != 0 && (rc = gk_zk_exists(f->zk, f->child, true, NULL, CALL_MS)) == ZOK)
         f->todo &= ~(unsigned)MINE;
     if (rc == ZOK && (f->todo & MEMBERS) != 0 && (rc = gk_zk_children(f->zk, f->members, true, &names, &n, CALL_MS)) == ZOK)
@@ -174,7 +176,7 @@ static int look(follower *f)
     }
     if (rc == ZOK)
         rc = gk_zk_get(f->zk, f->node, false, &d, CALL_MS);
-    if (rc == ZOK && !give(f, (gk_bytes){d.data, d.n}, told ? "notify" : "refresh"))
+    if (rc == ZOK && !give(f, (gk_bytes){d.data, d.n}))
         rc = ZMARSHALLINGERROR;
     gk_zk_data_free(&d);
     if (rc == ZNONODE)
@@ -203,13 +205,15 @@ static int fail(follower *f, int rc)
 
     if (f->has_key && (rc == ZNOAUTH || rc == ZNOTHING)) {
         tell(f, "evicted");
-        return cli_fail("EVICTED", "gk-admin member allow", "not a member of %s any more%s", group, rc == ZNOAUTH ? "" : ": the group is gone");
+        return cli_fail("EVICTED", "gk-admin member allow", "not a member of %s any more%s", group,
+                        rc == ZNOAUTH ? "" : ": the group is gone");
     }
     switch (rc) {
-    case ZNOTHING: return cli_fail("NOTFOUND", "gk-admin group create --keyed-by servers", "there is no group \"%s\" at %s", group, f->members);
+    case ZNOTHING:
+        return cli_fail("NOTFOUND", "gk-admin group create --keyed-by servers", "there is no group \"%s\" at %s", group, f->members);
     case ZNOAUTH:
-        return cli_fail("NOAUTH", "gk-admin member allow; and TLS 1.3, or TLS 1.2 with ECDHE", "the servers do not let %s %s of %s", f->name,
-                        f->joined_once ? "read the key" : "be a member", group);
+        return cli_fail("NOAUTH", "gk-admin member allow; and TLS 1.3, or TLS 1.2 with ECDHE", "the servers do not let %s %s of %s",
+                        f->name, f->joined_once ? "read the key" : "be a member", group);
     case ZINVALIDACL: return cli_fail("NOAUTH", "is ssl.clientAuth off there?", "the servers do not see a certificate");
     case ZNONODE:
         return cli_fail("NOTKEYED", "groupkeeper.agreement=on on all servers, and gk-admin group create --keyed-by servers",
@@ -224,7 +228,7 @@ static bool retry(follower *f, int rc, bool *noted)
 {
     if (!passes(rc))
         return (rc == ZNOAUTH || rc == ZNONODE) && ++f->refusals < PATIENCE;
-    if (cli_now_ms() - f->fresh_ms < STALE_MS)
+    if (cli_now_ms() < f->asked_ms + STALE_MS)
         return true;
     if (f->has_key && !f->stale)
         tell(f, "stale");
@@ -245,16 +249,14 @@ static void *follow(void *arg)
     int64_t pause = 0;
     bool noted = false;
 
-    f->fresh_ms = cli_now_ms();
     while (rest(f, pause)) {
         int rc = look(f);
 
         if (rc == ZOK) {
             if (f->stale)
                 tell(f, "fresh");
-            f->stale = noted = false;
+            f->stale = f->told = noted = false;
             f->refusals = 0;
-            f->fresh_ms = cli_now_ms();
             f->asked_ms = 0;
             pause = LOOK_MS;
         } else if (retry(f, rc, &noted)) {
@@ -287,9 +289,15 @@ static bool common_name(char name[NAME], const char *file)
 
 int member_run_server_keyed(const member_options *o, deliver *d)
 {
-    follower f = {.o = o, .d = d, .todo = JOIN | ALL, .code = CLI_OK};
-    gk_zk_options zo = {.connect = o->m.connect, .ca = o->m.ca, .cert = o->m.cert, .key = o->m.key, .auth_file = o->m.auth_file,
-                        .session_ms = SESSION_MS, .on_event = on_event, .arg = &f};
+    follower f = {.d = d, .todo = JOIN | ALL, .code = CLI_OK};
+    gk_zk_options zo = {.connect = o->m.connect,
+                        .ca = o->m.ca,
+                        .cert = o->m.cert,
+                        .key = o->m.key,
+                        .auth_file = o->m.auth_file,
+                        .session_ms = SESSION_MS,
+                        .on_event = on_event,
+                        .arg = &f};
     char why[512] = {0};
     pthread_condattr_t monotonic;
     pthread_t thread = 0;
