@@ -46,16 +46,6 @@ void deliver_over(deliver *d)
     raise_flag(d, &d->over);
 }
 
-bool deliver_stopped(deliver *d)
-{
-    bool stopped = false;
-
-    pthread_mutex_lock(&d->lock);
-    stopped = d->stop || d->broken;
-    pthread_mutex_unlock(&d->lock);
-    return stopped;
-}
-
 static void run_program(const deliver *d, const deliver_job *j)
 {
     char number[32];

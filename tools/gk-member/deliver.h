@@ -33,7 +33,6 @@ void deliver_line(deliver *d, cJSON *doc);
 void deliver_push(deliver *d, const deliver_job *j);
 /* deliver_over: nothing more will come. Any thread. */
 void deliver_over(deliver *d);
-bool deliver_stopped(deliver *d);
 /* deliver_keys hands out keys until a signal (CLI_OK), deliver_over or the end of stdout (CLI_FAILED). Wipes what is left. */
 int deliver_keys(deliver *d);
 

@@ -102,7 +102,7 @@ static int join(follower *f)
         return ZNOTHING; /* not our node: the group's */
     if (rc != ZOK)
         return rc;
-    if (f->joined_once) {
+    if (f->has_key) {
         cJSON *doc = cJSON_CreateObject();
 
         cJSON_AddStringToObject(doc, "event", "rejoined");
