@@ -61,6 +61,6 @@ bench-growth: all $(LOAD)
 GROUPS_LATENCY := --ring 8,64 --rates 0.25,0.5,1,2,4,8,16,32,64
 GROUPS_LATENCY_QUICK := --ring 8 --rates 1,4 --seconds 10 --wait 0
 .PHONY: bench-groups
-bench-groups: all
+bench-groups: all $(B)/bench/members
 	$(Q)$(VENV)/bin/python benchmarks/groups/availability.py $(if $(QUICK),--runs 2 --seconds 15)
 	$(Q)$(VENV)/bin/python benchmarks/groups/latency.py $(if $(QUICK),$(GROUPS_LATENCY_QUICK),$(GROUPS_LATENCY))

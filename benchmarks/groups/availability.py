@@ -4,14 +4,15 @@
 stopped (SIGSTOP) or cut off from the network, a third each. One controller is restarted after 5 s; of two, the other one takes over.
 usage: availability.py [--runs N] [--seconds S] [--controllers 1,2]"""
 import argparse
+import json
 import random
 import signal
-import threading
+import subprocess
 import time
 
 from relay import Relay
-from world import Stage, interval, write
-from gkgroups import MEMBER, Process
+from world import MEMBERS, Stage, interval, write
+from gkgroups import Process
 from gkserver import free_port
 
 LIMIT, RESTART = 1.0, 5.0
@@ -70,29 +71,19 @@ def one_run(stage, controllers, how, seconds):
     world.admin("group", "create", "g", "--admit", "token", "--batch-window", "20ms", "--period", "0s", "--set", "max-pending=10000")
     token = world.token("g", uses=100000, ttl="1h")
     world.join("g", "warm", "--token-file", token)
-    good, threads = [], []
-    begin = time.monotonic()
-    when = random.uniform(0.1, 0.8) * seconds if how else None
-
-    def attempt(i):
-        at = time.monotonic()
-        done = world.run([MEMBER, "join", "g", "--as", f"m{i}", "--state", world.dir / f"m{i}.state", "--wait", "20s", *world.common(),
-                          "--token-file", token], check=False)
-        if done.returncode == 0 and time.monotonic() - at <= LIMIT:
-            good.append(i)
-    for i in range(int(seconds * 10)):
-        time.sleep(max(0, begin + i / 10 - time.monotonic()))
-        if when is not None and time.monotonic() - begin >= when:
-            when = None
-            threads.append(threading.Thread(target=fail, args=(world, how)))
-            threads[-1].start()
-        threads.append(threading.Thread(target=attempt, args=(i,)))
-        threads[-1].start()
-    for t in threads:
-        t.join()
+    members = subprocess.Popen([MEMBERS, "--group", "g", "--token-file", token, "--connect", world.connect, "--root", world.root, "--dir", world.dir,
+                                "--rate", "10", "--seconds", str(seconds)], stdout=subprocess.PIPE, text=True)
+    if how:
+        time.sleep(random.uniform(0.1, 0.8) * seconds)
+        fail(world, how)
+    joins = [json.loads(line) for line in members.communicate()[0].splitlines()]
     for c in world.controllers.values():
-        c.process.send_signal(signal.SIGCONT)
+        if c.process.poll() is None:
+            c.process.send_signal(signal.SIGCONT)
     world.stop()
+    good = [j for j in joins if j["result"] == "done" and j["took_s"] <= LIMIT]
+    took = sorted(j["took_s"] for j in good)
+    print(f"  joins: {len(good)} of {len(joins)} within {LIMIT} s, median {took[len(took) // 2]:.3f} s, slowest {max(j['took_s'] for j in joins):.3f} s")
     return len(good) / int(seconds * 10)
 
 

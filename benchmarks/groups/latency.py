@@ -5,61 +5,43 @@ received of those made while they were members, how they came (`via`), and the t
 usage: latency.py [--rates 0.25,...] [--seconds S] [--ring R] [--wait 0,2]"""
 import argparse
 import collections
+import json
 import statistics
-import threading
-import time
+import subprocess
 
-from relay import Relay
-from world import Stage, interval, write
-from gkgroups import MEMBER, Member
+from world import MEMBERS, Stage, interval, write
 
 DELAY = (0.05, 0.25)
 RATES = "0.25,0.5,1,2,4,8"
 
 
-def one_run(stage, rate, seconds, ring, wait_s):
+def one_run(stage, rate, seconds, ring, wait_s, follow):
     world = stage.world()
     world.setup("a")
     world.admin("group", "create", "g", "--admit", "token", "--ring", ring, "--period", "0s", "--batch-window", f"{int(wait_s * 1000) or 20}ms",
                 "--set", "max-pending=10000")
     token = world.token("g", uses=100000, ttl="1h")
-    members, lock, threads = [], threading.Lock(), []
-
-    def newcomer(i):
-        relays = [Relay(("127.0.0.1", int(c.split(":")[1])), DELAY) for c in world.connect.split(",")]
-        connect = ",".join(r.address for r in relays)
-        done = world.run([MEMBER, "join", "g", "--as", f"m{i}", "--state", world.dir / f"m{i}.state", "--wait", "60s", "--connect", connect, "--root",
-                          world.root, "--token-file", token], check=False)
-        if done.returncode == 0:
-            member = Member(world, f"m{i}", [MEMBER, "run", "g", "--state", world.dir / f"m{i}.state"])
-            with lock:
-                members.append(member)
-    begin = time.monotonic()
-    for i in range(int(seconds * rate)):
-        time.sleep(max(0, begin + i / rate - time.monotonic()))
-        threads.append(threading.Thread(target=newcomer, args=(i,)))
-        threads[-1].start()
-    for t in threads:
-        t.join()
-    time.sleep(5)
-    last = world.show("g")["epoch"]
-    expected = received = 0
-    via, latency = collections.Counter(), []
-    for member in members:
-        keys = member.keys()
-        if not keys:
-            continue
-        first = min(keys)
-        expected += last - first + 1
-        received += len(keys)
-        for epoch, line in keys.items():
-            via[line["via"]] += 1
-            if epoch > first and line["via"] == "notify":
-                latency.append((line["received_ms"] - line["generated_ms"]) / 1000)
+    world.join("g", "warm", "--token-file", token)
+    done = subprocess.run([str(a) for a in (
+        MEMBERS, "--group", "g", "--token-file", token, "--connect", world.connect, "--root", world.root, "--dir", world.dir, "--rate", rate, "--seconds",
+        seconds, "--follow", follow, "--linger", 5, "--delay", ",".join(str(int(d * 1000)) for d in DELAY))], stdout=subprocess.PIPE, text=True, check=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    info = world.show("g")
     world.stop()
-    return {"rate": rate, "ring": ring, "wait_s": wait_s, "members": len(members), "epochs": last, "expected": expected, "received": received,
-            "percent": 100 * received / expected if expected else None, "via": dict(via), "latency_s": interval(latency),
-            "latency_median_s": statistics.median(latency) if latency else None}
+    joins = [line for line in lines if "join" in line]
+    keys = collections.defaultdict(dict)
+    for line in lines:
+        if "epoch" in line:
+            keys[line["member"]].setdefault(line["epoch"], line)
+    expected = sum(info["epoch"] - min(k) + 1 for k in keys.values())
+    received = sum(len(k) for k in keys.values())
+    # the first key comes with the admission, whenever that was
+    news = [k[epoch] for k in keys.values() for epoch in k if epoch > min(k)]
+    late = [line["late_s"] for line in news]
+    return {"rate": rate, "ring": ring, "wait_s": wait_s, "joins": len(joins), "joined": sum(j["result"] == "done" for j in joins), "followers": len(keys),
+            "epochs": info["epoch"], "expected": expected, "received": received, "percent": 100 * received / expected if expected else None,
+            "via": dict(collections.Counter(line["via"] for line in news)), "latency_s": interval(late),
+            "latency_quantiles_s": statistics.quantiles(late, n=100)[49::49] if len(late) > 1 else None, "missed": sum(line.get("missed", 0) for line in lines)}
 
 
 def main():
@@ -68,16 +50,18 @@ def main():
     parser.add_argument("--seconds", type=float, default=50)
     parser.add_argument("--ring", default="64")
     parser.add_argument("--wait", default="0,2")
+    parser.add_argument("--follow", type=int, default=50, help="so many of those who join stay")
     o = parser.parse_args()
     runs = []
     with Stage() as stage:
         for ring in map(int, o.ring.split(",")):
             for wait_s in map(float, o.wait.split(",")):
-                for rate in map(float, o.rates.split(",")):
-                    r = one_run(stage, rate, o.seconds, ring, wait_s)
+                for rate in map(float, o.rates.replace(",", " ").split()):
+                    r = one_run(stage, rate, o.seconds, ring, wait_s, o.follow)
                     runs.append(r)
-                    print(f"rate {rate}/s, ring {ring}, wait {wait_s} s: {r['received']} of {r['expected']} keys ({r['percent'] or 0:.2f} %), "
-                          f"{r['via']}, median latency {r['latency_median_s'] or 0:.3f} s", flush=True)
+                    median, most = r["latency_quantiles_s"] or (0, 0)
+                    print(f"rate {rate:g}/s, ring {ring}, wait {wait_s:g} s: {r['joined']} of {r['joins']} joined, {r['epochs']} epochs, {r['received']} of "
+                          f"{r['expected']} keys ({r['percent'] or 0:.2f} %), {r['via']}, median latency {median:.3f} s, 99 % {most:.3f} s", flush=True)
     write("latency", {"runs": runs, "delay_s": DELAY, "paper": {"percent_at_8": 96, "percent_with_wait": 99, "latency_s": 0.5}})
 
 

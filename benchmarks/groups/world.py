@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "tests" / "integration"))
 from gkgroups import World  # noqa: E402  (the path comes first)
 from gktest import Sandbox  # noqa: E402
 
+MEMBERS = ROOT / "build" / "bench" / "members"
 OUT = ROOT / "build" / "bench" / "groups"
 
 

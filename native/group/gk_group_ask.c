@@ -106,7 +106,7 @@ static gk_refusal may_join(const gk_group *g, const gk_request *r)
 static gk_err enqueue(gk_group *g, const gk_request *r, gk_work_kind kind, bool uses_token, uint64_t now_ms)
 {
     gk_work w = {.kind = kind, .request = *r, .uses_token = uses_token, .arrived_ms = now_ms};
-    gk_err e = gk_seen_add(&g->side.seen, r->once, r->not_after_ms, now_ms);
+    gk_err e = gk_seen_add(&g->side.seen, r->once, r->not_after_ms, now_ms, false);
 
     memcpy(w.name, r->name.p, r->name.n);
     w.request.cert = NULL;
@@ -128,8 +128,8 @@ static gk_refusal join(gk_group *g, const gk_request *r, gk_bytes data, bool app
     if (refusal == GK_REFUSAL_PENDING) {
         if (gk_side_waiting(&g->side, r->hash) != NULL)
             return refusal;
-        if (gk_side_wait(&g->side, r, data, now_ms + GK_SIDE_WAITING_MS) != GK_OK ||
-            gk_seen_add(&g->side.seen, r->once, r->not_after_ms, now_ms) != GK_OK)
+        if (!gk_side_room(&g->side, 0, data.n) || gk_side_wait(&g->side, r, data, now_ms + GK_SIDE_WAITING_MS) != GK_OK ||
+            gk_seen_add(&g->side.seen, r->once, r->not_after_ms, now_ms, false) != GK_OK)
             return GK_REFUSAL_QUOTA;
         g->side_dirty = true;
         return refusal;
@@ -215,6 +215,8 @@ static gk_refusal evict(gk_group *g, const gk_command *c, uint64_t now_ms)
 
     if (gk_roster_name(&g->roster, c->name) == GK_NOBODY)
         return GK_REFUSAL_STATE;
+    if (!gk_side_room(&g->side, queued(g, GK_WORK_EVICT) + 1, 0)) /* the deny list is full: gk-admin member allow, or a lower max-pending */
+        return GK_REFUSAL_QUOTA;
     memcpy(w.name, c->name.p, c->name.n);
     return gk_group_queue(g, &w) == GK_OK ? GK_REFUSAL_NONE : GK_REFUSAL_QUOTA;
 }
@@ -227,7 +229,7 @@ static gk_refusal token_command(gk_group *g, const gk_command *c, uint64_t now_m
         if (c->blob.n != GK_TOKEN_ID || gk_side_token(&g->side, c->blob.p) == NULL)
             return GK_REFUSAL_STATE;
         gk_side_token_left(&g->side, c->blob.p, 0);
-    } else if (gk_token_read(&t, c->blob) != GK_OK || t.not_after_ms < now_ms || gk_side_token_add(&g->side, &t) != GK_OK) {
+    } else if (gk_token_read(&t, c->blob) != GK_OK || t.not_after_ms < now_ms || !gk_side_room(&g->side, 1, 0) || gk_side_token_add(&g->side, &t) != GK_OK) {
         return GK_REFUSAL_STATE;
     }
     g->side_dirty = true;
@@ -284,7 +286,7 @@ gk_refusal gk_group_command(gk_group *g, const gk_command *c, uint64_t now_ms)
         refusal = execute(g, c, now_ms);
     if (refusal == GK_REFUSAL_NONE) {
         g->side_dirty = true; /* it is executed once: that has to be remembered */
-        if (gk_seen_add(&g->side.seen, c->nonce, c->not_after_ms, now_ms) != GK_OK)
+        if (gk_seen_add(&g->side.seen, c->nonce, c->not_after_ms, now_ms, false) != GK_OK)
             g->broken = true;
     }
     g->refused[refusal]++;

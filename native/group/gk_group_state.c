@@ -19,7 +19,7 @@ static void put_side(gk_writer *w, const void *arg)
 {
     const side_of *s = arg;
 
-    gk_side_save(&s->g->side, w, s->now_ms);
+    gk_side_save(&s->g->side, w, s->now_ms, false);
 }
 
 static void put_side_znode(gk_writer *w, const void *arg)
@@ -82,11 +82,13 @@ gk_err gk_group_side(gk_group *g, gk_bytes data)
                           (gk_bytes){r.p, r.n});
     r = gk_reader_of(plain.p, plain.n);
     if (e == GK_OK)
-        e = gk_side_load(&s, &r);
+        e = gk_side_load(&s, &r, false);
     if (e == GK_OK)
         e = gk_reader_end(&r);
     if (e == GK_OK && s.serial != serial)
         e = GK_ERR_AUTH;
+    if (e == GK_OK)
+        e = gk_side_merge(&s, &g->side.seen);
     gk_mem_free(&plain);
     if (e != GK_OK) {
         gk_side_clear(&s);
@@ -136,7 +138,7 @@ static void put_state(gk_writer *w, const void *arg)
     gk_writer_put(w, e->body_hash, GK_HASH);
     gk_lkh_save(&s->g->lkh, w);
     gk_lkh_leaves(&s->g->lkh, put_row, &rows);
-    gk_side_save(&s->g->side, w, e->issued_ms);
+    gk_side_save(&s->g->side, w, e->issued_ms, true);
 }
 
 typedef struct head {
@@ -361,7 +363,7 @@ static gk_err load_state(gk_group *g)
     if (e == GK_OK)
         e = load_rows(g, &r, nodes, n);
     if (e == GK_OK)
-        e = gk_side_load(&g->side, &r);
+        e = gk_side_load(&g->side, &r, true);
     if (e == GK_OK)
         e = gk_reader_end(&r);
     free(nodes);

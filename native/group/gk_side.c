@@ -175,12 +175,42 @@ bool gk_side_expire(gk_side *s, uint64_t now_ms)
 
 /* --- as bytes ------------------------------------------------------------------------------------------------------------------------ */
 
+bool gk_side_room(const gk_side *s, size_t entries, size_t waiting)
+{
+    size_t held = 0;
+    size_t rest = 4096 + s->tokens_n * GK_SIDE_TOKEN + entries * GK_SIDE_ENTRY + (s->seen.n - s->seen.logged) * (GK_ONCE + 8);
+
+    for (size_t i = 0; i < s->waiting_n; i++)
+        held += s->waiting[i].request.n + sizeof(gk_waiting);
+    if (waiting > 0)
+        return held + waiting + sizeof(gk_waiting) <= GK_SIDE_WAITING;
+    for (size_t i = 0; i < s->denied_n; i++)
+        rest += strlen(s->denied[i].name) + 2 + GK_HASH + 8;
+    return held + rest <= GK_NODE_MAX;
+}
+
+gk_err gk_side_merge(gk_side *s, const gk_seen *from)
+{
+    gk_err e = GK_OK;
+
+    for (size_t i = 0; i < from->cap && e == GK_OK; i++) {
+        if (from->slots[i].until_ms != 0)
+            e = gk_seen_add(&s->seen, from->slots[i].id, from->slots[i].until_ms, 0, from->slots[i].logged);
+    }
+    return e;
+}
+
 static gk_bytes text(const char *s)
 {
     return (gk_bytes){(const uint8_t *)s, strlen(s)};
 }
 
-void gk_side_save(const gk_side *s, gk_writer *w, uint64_t now_ms)
+static bool is_saved(const gk_once *o, uint64_t now_ms, bool all)
+{
+    return o->until_ms != 0 && o->until_ms >= now_ms && (all || !o->logged);
+}
+
+void gk_side_save(const gk_side *s, gk_writer *w, uint64_t now_ms, bool all)
 {
     uint32_t live = 0;
 
@@ -208,17 +238,17 @@ void gk_side_save(const gk_side *s, gk_writer *w, uint64_t now_ms)
         gk_writer_var32(w, gk_mem_view(&s->waiting[i].request));
     }
     for (size_t i = 0; i < s->seen.cap; i++)
-        live += s->seen.slots[i].until_ms >= now_ms && s->seen.slots[i].until_ms != 0;
+        live += is_saved(&s->seen.slots[i], now_ms, all);
     gk_writer_u32(w, live);
     for (size_t i = 0; i < s->seen.cap; i++) {
-        if (s->seen.slots[i].until_ms >= now_ms && s->seen.slots[i].until_ms != 0) {
+        if (is_saved(&s->seen.slots[i], now_ms, all)) {
             gk_writer_put(w, s->seen.slots[i].id, GK_ONCE);
             gk_writer_u64(w, s->seen.slots[i].until_ms);
         }
     }
 }
 
-static gk_err load_token(gk_side *s, gk_reader *r)
+static gk_err load_token(gk_side *s, gk_reader *r, bool all)
 {
     gk_token t = {0};
     gk_err e = gk_reader_copy(r, t.id, sizeof(t.id));
@@ -229,10 +259,11 @@ static gk_err load_token(gk_side *s, gk_reader *r)
         e = gk_reader_u32(r, &t.uses);
     if (e == GK_OK)
         e = gk_reader_u64(r, &t.not_after_ms);
+    (void)all;
     return e == GK_OK ? gk_side_token_add(s, &t) : e;
 }
 
-static gk_err load_denied(gk_side *s, gk_reader *r)
+static gk_err load_denied(gk_side *s, gk_reader *r, bool all)
 {
     uint8_t identity[GK_HASH];
     uint64_t since = 0;
@@ -243,10 +274,11 @@ static gk_err load_denied(gk_side *s, gk_reader *r)
         e = gk_reader_copy(r, identity, sizeof(identity));
     if (e == GK_OK)
         e = gk_reader_u64(r, &since);
+    (void)all;
     return e == GK_OK ? gk_side_deny(s, name, identity, since) : e;
 }
 
-static gk_err load_waiting(gk_side *s, gk_reader *r)
+static gk_err load_waiting(gk_side *s, gk_reader *r, bool all)
 {
     uint8_t identity[GK_HASH], hash[GK_HASH];
     uint64_t until = 0;
@@ -261,10 +293,11 @@ static gk_err load_waiting(gk_side *s, gk_reader *r)
         e = gk_reader_u64(r, &until);
     if (e == GK_OK)
         e = gk_reader_var32(r, &request, GK_REQUEST_MAX);
+    (void)all;
     return e == GK_OK ? wait_raw(s, name, identity, hash, request, until) : e;
 }
 
-static gk_err load_once(gk_side *s, gk_reader *r)
+static gk_err load_once(gk_side *s, gk_reader *r, bool all)
 {
     uint8_t id[GK_ONCE];
     uint64_t until = 0;
@@ -272,12 +305,12 @@ static gk_err load_once(gk_side *s, gk_reader *r)
 
     if (e == GK_OK)
         e = gk_reader_u64(r, &until);
-    return e == GK_OK ? gk_seen_add(&s->seen, id, until, 0) : e;
+    return e == GK_OK ? gk_seen_add(&s->seen, id, until, 0, all) : e;
 }
 
-gk_err gk_side_load(gk_side *s, gk_reader *r)
+gk_err gk_side_load(gk_side *s, gk_reader *r, bool all)
 {
-    gk_err (*const rows[])(gk_side *, gk_reader *) = {load_token, load_denied, load_waiting, load_once};
+    gk_err (*const rows[])(gk_side *, gk_reader *, bool) = {load_token, load_denied, load_waiting, load_once};
     gk_err e = gk_reader_u64(r, &s->serial);
 
     if (e == GK_OK)
@@ -287,7 +320,7 @@ gk_err gk_side_load(gk_side *s, gk_reader *r)
 
         e = gk_reader_u32(r, &n);
         for (uint32_t i = 0; i < n && e == GK_OK; i++)
-            e = rows[k](s, r);
+            e = rows[k](s, r, all);
     }
     return e;
 }

@@ -8,6 +8,9 @@
 
 #define GK_SIDE_TOKENS 4096
 #define GK_SIDE_DENIED 8192
+#define GK_SIDE_WAITING 300000 /* bytes of requests that wait */
+#define GK_SIDE_TOKEN (GK_TOKEN_ID + GK_SIGN_PUBLIC + 12)  /* bytes of a token */
+#define GK_SIDE_ENTRY (GK_NAME_MAX + 2 + GK_HASH + 8)      /* bytes of a denial, at most */
 #define GK_SIDE_WAITING_MS 86400000 /* a request waits a day for approval */
 
 typedef struct gk_denied {
@@ -50,9 +53,15 @@ gk_err gk_side_wait(gk_side *s, const gk_request *r, gk_bytes request, uint64_t 
 void gk_side_waited(gk_side *s, const uint8_t hash[GK_HASH]);
 /* gk_side_expire forgets what is over; true when something was. */
 bool gk_side_expire(gk_side *s, uint64_t now_ms);
-/* gk_side_save leaves out what is over at now_ms. */
-void gk_side_save(const gk_side *s, gk_writer *w, uint64_t now_ms);
-gk_err gk_side_load(gk_side *s, gk_reader *r) GK_MUST_CHECK;
+/* gk_side_room: whether there is room in the side znode for `entries` more (tokens, denials), and for `waiting` bytes more of requests that wait. What
+ * strangers may fill is less than all, so that an administrator's command finds room. */
+bool gk_side_room(const gk_side *s, size_t entries, size_t waiting);
+/* gk_side_save leaves out what is over at now_ms; for the side znode (not all) also nonces that deltas or snapshots have: with many requests they wouldn't
+ * fit. gk_side_load is told which it is, and adds to the nonces that s knows. */
+void gk_side_save(const gk_side *s, gk_writer *w, uint64_t now_ms, bool all);
+gk_err gk_side_load(gk_side *s, gk_reader *r, bool all) GK_MUST_CHECK;
+/* gk_side_merge: from has seen all that s has. */
+gk_err gk_side_merge(gk_side *s, const gk_seen *from) GK_MUST_CHECK;
 /* gk_side_list: the deny list as GKN1, signed, for people. */
 gk_err gk_side_list(const gk_side *s, gk_mem *out, const uint8_t group_id[GK_GROUP_ID], const gk_key *controller) GK_MUST_CHECK;
 

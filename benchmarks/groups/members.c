@@ -1,0 +1,177 @@
+/* members: many members in one process, by libgroupkeeper, so that starting programs isn't what is measured. At a rate, a new one joins; with --follow
+ * it stays and follows the group. stdout, a line each:
+ *   {"join":3,"at_s":0.300,"took_s":0.041,"result":"done"}             at_s: when it was due, since the start
+ *   {"member":3,"epoch":7,"via":"notify","late_s":0.212}               received_ms - generated_ms
+ *   {"member":3,"missed":2} */
+#include <getopt.h>
+#include <groupkeeper/member.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "link.h"
+
+enum { JOIN_MS = 20000, TEXT = 512 };
+
+typedef struct plan {
+    const char *group, *token, *connect, *root, *dir, *prefix;
+    double rate, seconds, linger;
+    int least_ms, most_ms, stay;
+    char through[TEXT];
+} plan;
+
+typedef struct one {
+    const plan *p;
+    int i;
+    double due;
+    gkm *m;
+    pthread_t thread;
+} one;
+
+static pthread_mutex_t out = PTHREAD_MUTEX_INITIALIZER;
+static double begin;
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void until(double when)
+{
+    double left = when - now();
+    struct timespec t = {.tv_sec = (time_t)left, .tv_nsec = (long)((left - (double)(time_t)left) * 1e9)};
+
+    if (left > 0)
+        (void)nanosleep(&t, NULL);
+}
+
+static void on_event(void *arg, const gkm_event *e)
+{
+    static const char *const via[] = {"", "notify", "ring", "refresh"};
+    const one *o = arg;
+
+    pthread_mutex_lock(&out);
+    if (e->kind == GKM_EVENT_KEY)
+        printf("{\"member\":%d,\"epoch\":%llu,\"via\":\"%s\",\"late_s\":%.3f}\n", o->i, (unsigned long long)e->epoch, via[e->via],
+               ((double)e->received_ms - (double)e->generated_ms) / 1000);
+    else if (e->kind == GKM_EVENT_MISSED)
+        printf("{\"member\":%d,\"missed\":%llu}\n", o->i, (unsigned long long)(e->to - e->from + 1));
+    pthread_mutex_unlock(&out);
+}
+
+static void *live(void *arg)
+{
+    one *o = arg;
+    const plan *p = o->p;
+    char state[TEXT], name[64], why[TEXT] = "";
+    gkm_options opt = {.size = sizeof(opt), .group = p->group, .state = state, .connect = p->through, .root = p->root, .name = name, .token = p->token,
+                       .callback = on_event, .arg = o};
+    double started = now();
+    gkm_result r = GKM_OK;
+
+    (void)snprintf(state, sizeof(state), "%s/%s%d.state", p->dir, p->prefix, o->i);
+    (void)snprintf(name, sizeof(name), "%s%d", p->prefix, o->i);
+    r = gkm_join(&opt, JOIN_MS, why, sizeof(why));
+    pthread_mutex_lock(&out);
+    printf("{\"join\":%d,\"at_s\":%.3f,\"took_s\":%.3f,\"result\":\"%s%s%s\"}\n", o->i, o->due - begin, now() - started, gkm_result_text(r),
+           why[0] != '\0' ? ": " : "", why);
+    pthread_mutex_unlock(&out);
+    if (r == GKM_OK && o->i < p->stay)
+        (void)!gkm_open(&o->m, &opt, why, sizeof(why));
+    return NULL;
+}
+
+/* through_links gives the connect string of links to the servers of p->connect. */
+static bool through_links(plan *p)
+{
+    size_t used = 0;
+
+    for (const char *at = p->connect; at != NULL && *at != '\0';) {
+        const char *colon = strchr(at, ':');
+        int port = colon == NULL ? -1 : p->most_ms == 0 ? atoi(colon + 1) : link_open(atoi(colon + 1), p->least_ms, p->most_ms);
+
+        if (port <= 0)
+            return false;
+        used += (size_t)snprintf(p->through + used, sizeof(p->through) - used, "%s127.0.0.1:%d", used > 0 ? "," : "", port);
+        at = strchr(at, ',');
+        at = at == NULL ? NULL : at + 1;
+    }
+    return used > 0;
+}
+
+static bool read_token(char *text, size_t n, const char *file)
+{
+    FILE *f = fopen(file, "r");
+    bool ok = f != NULL && fgets(text, (int)n, f) != NULL;
+
+    if (f != NULL)
+        fclose(f);
+    return ok;
+}
+
+static bool read_options(int argc, char **argv, plan *p)
+{
+    static const struct option options[] = {{"group", 1, NULL, 'g'}, {"token-file", 1, NULL, 't'}, {"connect", 1, NULL, 'c'}, {"root", 1, NULL, 'r'},
+                                            {"dir", 1, NULL, 'd'},   {"rate", 1, NULL, 'R'},       {"seconds", 1, NULL, 's'}, {"delay", 1, NULL, 'D'},
+                                            {"linger", 1, NULL, 'l'}, {"follow", 1, NULL, 'f'},    {"prefix", 1, NULL, 'p'},  {0}};
+    static char token[TEXT];
+
+    for (int o = 0; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (o) {
+        case 'g': p->group = optarg; break;
+        case 't': p->token = read_token(token, sizeof(token), optarg) ? token : NULL; break;
+        case 'c': p->connect = optarg; break;
+        case 'r': p->root = optarg; break;
+        case 'd': p->dir = optarg; break;
+        case 'p': p->prefix = optarg; break;
+        case 'R': p->rate = atof(optarg); break;
+        case 's': p->seconds = atof(optarg); break;
+        case 'l': p->linger = atof(optarg); break;
+        case 'f': p->stay = atoi(optarg); break;
+        case 'D':
+            if (sscanf(optarg, "%d,%d", &p->least_ms, &p->most_ms) != 2)
+                return false;
+            break;
+        default: return false;
+        }
+    }
+    return p->group != NULL && p->token != NULL && p->connect != NULL && p->dir != NULL && p->rate > 0 && p->seconds > 0;
+}
+
+int main(int argc, char **argv)
+{
+    plan p = {.root = "/groupkeeper", .prefix = "m"};
+    one *all = NULL;
+    int n = 0;
+
+    if (!read_options(argc, argv, &p) || !through_links(&p)) {
+        fprintf(stderr, "usage: members --group G --token-file F --connect H:P,... --dir D --rate JOINS/S --seconds S [--root R] [--prefix P]\n"
+                        "  [--delay LEAST,MOST]  ms, on every link, each way     [--follow N]  the first N stay     [--linger S]  go on for S\n");
+        return 2;
+    }
+    n = (int)(p.rate * p.seconds + 0.5);
+    all = calloc((size_t)n, sizeof(*all));
+    if (all == NULL)
+        return 1;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    begin = now();
+    for (int i = 0; i < n; i++) {
+        all[i] = (one){.p = &p, .i = i, .due = begin + i / p.rate};
+        until(all[i].due);
+        if (pthread_create(&all[i].thread, NULL, live, &all[i]) != 0)
+            return 1;
+    }
+    for (int i = 0; i < n; i++)
+        pthread_join(all[i].thread, NULL);
+    until(now() + p.linger);
+    for (int i = 0; i < n; i++)
+        gkm_close(all[i].m);
+    free(all);
+    return 0;
+}
