@@ -31,13 +31,13 @@ def one_run(stage, rate, seconds, ring, wait_s, follow):
     joins = [line for line in lines if "join" in line]
     keys = collections.defaultdict(dict)
     for line in lines:
-        if "epoch" in line:
+        if "epoch" in line and line["member"] < follow:
             keys[line["member"]].setdefault(line["epoch"], line)
     expected = sum(info["epoch"] - min(k) + 1 for k in keys.values())
     received = sum(len(k) for k in keys.values())
     # the first key comes with the admission, whenever that was
     news = [k[epoch] for k in keys.values() for epoch in k if epoch > min(k)]
-    late = [line["late_s"] for line in news]
+    late = [line["late_s"] for line in news if line["via"] == "notify"]
     return {"rate": rate, "ring": ring, "wait_s": wait_s, "joins": len(joins), "joined": sum(j["result"] == "done" for j in joins), "followers": len(keys),
             "epochs": info["epoch"], "expected": expected, "received": received, "percent": 100 * received / expected if expected else None,
             "via": dict(collections.Counter(line["via"] for line in news)), "latency_s": interval(late),

@@ -79,8 +79,8 @@ static void *live(void *arg)
     (void)snprintf(name, sizeof(name), "%s%d", p->prefix, o->i);
     r = gkm_join(&opt, JOIN_MS, why, sizeof(why));
     pthread_mutex_lock(&out);
-    printf("{\"join\":%d,\"at_s\":%.3f,\"took_s\":%.3f,\"result\":\"%s%s%s\"}\n", o->i, o->due - begin, now() - started, gkm_result_text(r),
-           why[0] != '\0' ? ": " : "", why);
+    printf("{\"join\":%d,\"at_s\":%.3f,\"took_s\":%.3f,\"result\":\"%s\"}\n", o->i, o->due - begin, now() - started,
+           r == GKM_OK || why[0] == '\0' ? gkm_result_text(r) : why);
     pthread_mutex_unlock(&out);
     if (r == GKM_OK && o->i < p->stay)
         (void)!gkm_open(&o->m, &opt, why, sizeof(why));

@@ -57,8 +57,14 @@ void gk_zk_data_free(gk_zk_data *d);
 int gk_zk_get(gk_zk *z, const char *path, bool watch, gk_zk_data *out, int timeout_ms);
 /* gk_zk_get_many sends n reads at once, and gives the first bad code other than ZNONODE; each result has its own rc. Free all n. */
 int gk_zk_get_many(gk_zk *z, const char *const *paths, size_t n, gk_zk_data *out, int timeout_ms);
-/* gk_zk_get_and_watch does so and, in the same round trip, sets a watch on a node that is not there yet (*set: it wasn't). */
-int gk_zk_get_and_watch(gk_zk *z, const char *const *paths, size_t n, gk_zk_data *out, const char *watch, bool *set, int timeout_ms);
+/* gk_zk_reads: n reads that are sent at once, and with them, when watch isn't NULL, a watch on a node that need not be there yet. gk_zk_reads_take waits for
+ * the i-th alone and gives its code; free what it gave. gk_zk_reads_ready: it wouldn't wait. gk_zk_reads_end waits for what wasn't taken and gives the
+ * watch's code; *set: its node isn't there. NULL (no memory) is allowed: all fail. */
+typedef struct gk_zk_reads gk_zk_reads;
+gk_zk_reads *gk_zk_reads_begin(gk_zk *z, const char *const *paths, size_t n, const char *watch, int timeout_ms);
+int gk_zk_reads_take(gk_zk_reads *r, size_t i, gk_zk_data *out);
+bool gk_zk_reads_ready(gk_zk_reads *r, size_t i);
+int gk_zk_reads_end(gk_zk_reads *r, bool *set);
 int gk_zk_exists(gk_zk *z, const char *path, bool watch, struct Stat *stat, int timeout_ms);
 /* gk_zk_children gives a malloc'd array of n malloc'd names, in no order; gk_zk_names_free frees both. */
 int gk_zk_children(gk_zk *z, const char *path, bool watch, char ***names, size_t *n, int timeout_ms);

@@ -182,53 +182,108 @@ int gk_zk_get(gk_zk *z, const char *path, bool watch, gk_zk_data *out, int timeo
     return out->rc = rc;
 }
 
-static int get_many(gk_zk *z, const char *const *paths, size_t n, gk_zk_data *out, const char *watch, int *watched, int timeout_ms)
+/* Reads under way. */
+struct gk_zk_reads {
+    gk_zk *z;
+    int64_t deadline;
+    gk_zk_call **calls; /* n reads, then the watch; NULL: taken, or never sent */
+    int *codes;
+    size_t n;
+};
+
+static void send_read(gk_zk_reads *r, size_t i, const char *path, bool watch)
 {
-    int64_t deadline = gk_zk_now_ms() + timeout_ms;
-    gk_zk_call **calls = calloc(n + 1, sizeof(*calls));
-    int first = calls == NULL ? ZSYSTEMERROR : ZOK;
     zhandle_t *zh = NULL;
 
-    for (size_t i = 0; i < n; i++)
-        out[i] = (gk_zk_data){.rc = first};
-    for (size_t i = 0; i < n && calls != NULL; i++) {
-        out[i].rc = gk_zk_begin(z, &calls[i], &zh, deadline);
-        if (out[i].rc != ZOK)
-            continue;
-        out[i].rc = zoo_aget(zh, paths[i], 0, on_data, calls[i]);
-        gk_zk_release(z);
+    r->codes[i] = gk_zk_begin(r->z, &r->calls[i], &zh, r->deadline);
+    if (r->codes[i] != ZOK)
+        return;
+    r->codes[i] = watch ? zoo_aexists(zh, path, 1, gk_zk_on_stat, r->calls[i]) : zoo_aget(zh, path, 0, on_data, r->calls[i]);
+    gk_zk_release(r->z);
+}
+
+gk_zk_reads *gk_zk_reads_begin(gk_zk *z, const char *const *paths, size_t n, const char *watch, int timeout_ms)
+{
+    gk_zk_reads *r = calloc(1, sizeof(*r));
+
+    if (r == NULL)
+        return NULL;
+    *r = (gk_zk_reads){.z = z, .deadline = gk_zk_now_ms() + timeout_ms, .calls = calloc(n + 1, sizeof(*r->calls)), .codes = calloc(n + 1, sizeof(*r->codes)),
+                       .n = n};
+    if (r->calls == NULL || r->codes == NULL) {
+        free(r->calls);
+        free(r->codes);
+        free(r);
+        return NULL;
     }
-    if (watch != NULL && calls != NULL) {
-        *watched = gk_zk_begin(z, &calls[n], &zh, deadline);
-        if (*watched == ZOK) {
-            *watched = zoo_aexists(zh, watch, 1, gk_zk_on_stat, calls[n]);
-            gk_zk_release(z);
-        }
+    /* the watch right behind the first, which is the one that a caller waits for */
+    for (size_t i = 0; i < n; i++) {
+        send_read(r, i, paths[i], false);
+        if (i == 0 && watch != NULL)
+            send_read(r, n, watch, true);
     }
-    for (size_t i = 0; i < n && calls != NULL; i++) {
-        if (calls[i] != NULL && gk_zk_await(z, calls[i], &out[i].rc, deadline))
-            take_data(&out[i], calls[i]);
-        if (first == ZOK && out[i].rc != ZNONODE)
-            first = out[i].rc;
+    return r;
+}
+
+int gk_zk_reads_take(gk_zk_reads *r, size_t i, gk_zk_data *out)
+{
+    *out = (gk_zk_data){.rc = ZSYSTEMERROR};
+    if (r == NULL)
+        return out->rc;
+    out->rc = r->codes[i];
+    if (r->calls[i] != NULL && gk_zk_await(r->z, r->calls[i], &out->rc, r->deadline))
+        take_data(out, r->calls[i]);
+    r->calls[i] = NULL;
+    return out->rc;
+}
+
+bool gk_zk_reads_ready(gk_zk_reads *r, size_t i)
+{
+    bool done = false;
+
+    if (r == NULL || i >= r->n || r->calls[i] == NULL)
+        return false;
+    pthread_mutex_lock(&r->z->lock);
+    done = r->calls[i]->done;
+    pthread_mutex_unlock(&r->z->lock);
+    return done;
+}
+
+int gk_zk_reads_end(gk_zk_reads *r, bool *set)
+{
+    int watched = r == NULL ? ZSYSTEMERROR : r->codes[r->n];
+    gk_zk_data rest = {0};
+
+    for (size_t i = 0; r != NULL && i < r->n; i++) {
+        if (r->calls[i] != NULL)
+            (void)gk_zk_reads_take(r, i, &rest);
+        gk_zk_data_free(&rest);
     }
-    if (watch != NULL && calls != NULL && calls[n] != NULL && gk_zk_await(z, calls[n], watched, deadline))
-        gk_zk_call_free(calls[n]);
-    free(calls);
-    return first;
+    if (r != NULL && r->calls[r->n] != NULL && gk_zk_await(r->z, r->calls[r->n], &watched, r->deadline))
+        gk_zk_call_free(r->calls[r->n]);
+    if (set != NULL)
+        *set = watched == ZNONODE;
+    if (r != NULL) {
+        free(r->calls);
+        free(r->codes);
+    }
+    free(r);
+    return watched;
 }
 
 int gk_zk_get_many(gk_zk *z, const char *const *paths, size_t n, gk_zk_data *out, int timeout_ms)
 {
-    return get_many(z, paths, n, out, NULL, NULL, timeout_ms);
-}
+    gk_zk_reads *r = gk_zk_reads_begin(z, paths, n, NULL, timeout_ms);
+    int first = r == NULL ? ZSYSTEMERROR : ZOK;
 
-int gk_zk_get_and_watch(gk_zk *z, const char *const *paths, size_t n, gk_zk_data *out, const char *watch, bool *set, int timeout_ms)
-{
-    int watched = ZSYSTEMERROR;
-    int rc = get_many(z, paths, n, out, watch, &watched, timeout_ms);
+    for (size_t i = 0; i < n; i++) {
+        int rc = gk_zk_reads_take(r, i, &out[i]);
 
-    *set = watched == ZNONODE;
-    return rc;
+        if (first == ZOK && rc != ZNONODE)
+            first = rc;
+    }
+    (void)gk_zk_reads_end(r, NULL);
+    return first;
 }
 
 int gk_zk_exists(gk_zk *z, const char *path, bool watch, struct Stat *stat, int timeout_ms)

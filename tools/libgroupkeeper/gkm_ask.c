@@ -100,8 +100,10 @@ gkm_result gkm_take_reply(gkm *m)
     if (v == GK_FED_JOINED)
         m->zxid = d.stat.czxid;
     gk_zk_data_free(&d);
+    if (v == GK_FED_JOINED && m->lock_fd >= 0)
+        gkm_note(m, GKM_VIA_REFRESH);
     if (m->lock_fd >= 0)
-        (void)gkm_settled(m, v, GKM_VIA_REFRESH);
+        (void)gkm_settled(m, v);
     if (v == GK_FED_JOINED)
         return GKM_OK;
     return v == GK_FED_REFUSED_BY_CONTROLLER ? GKM_REFUSED : v == GK_FED_EVICTED ? GKM_OUT : GKM_AUTH;

@@ -10,7 +10,7 @@
 #include "../common/gk_cli.h"
 #include "gkm_internal.h"
 
-enum { AHEAD = 8, IDLE_MS = 5000 };
+enum { AHEAD = 32, IDLE_MS = 5000 };
 
 static bool below(const char *path, const char *part)
 {
@@ -92,52 +92,74 @@ static int refuse_node(gkm *m, const char *path, gk_verdict v, const struct Stat
     return -1;
 }
 
-/* read_epochs reads the next epochs, with the watch on the one behind the first, and feeds them. Gives how many were there; -1: no connection, or
- * something was refused. */
-static int read_epochs(gkm *m, gkm_via via)
+/* take_epoch feeds the epoch that was read into d. Gives 1 when it is followed by the next, 0 when reading ends here, -1 when it was refused or is of no use. */
+static int take_epoch(gkm *m, const char *path, const gk_zk_data *d, gk_zk_data *kek, gkm_via via, bool more)
+{
+    gk_verdict v = GK_FED_OLD;
+
+    if (d->stat.mzxid == m->refused_zxid)
+        return -1; /* judged already; the watch tells when it changes */
+    v = feed_epoch(m, d, kek);
+    if (v == GK_FED_KEY) {
+        m->zxid = d->stat.czxid;
+        gkm_note(m, via);
+    }
+    if ((v != GK_FED_KEY || !more || m->noted_n == GKM_NOTED) && !gkm_settled(m, v))
+        return -1;
+    if (v == GK_FED_OLD || gk_verdict_refused(v))
+        return refuse_node(m, path, v, &d->stat);
+    return v == GK_FED_KEY;
+}
+
+/* next_ahead: of how many epochs the next read asks for: one more than were there, twice as many when all were. */
+static size_t next_ahead(size_t asked, size_t there)
+{
+    if (there < asked)
+        return there < 1 ? 2 : there + 1;
+    return asked * 2 < AHEAD ? asked * 2 : AHEAD;
+}
+
+/* read_epochs reads the next epochs, with the watch on the one behind the first, and feeds them as they arrive; the state is saved when no more are there.
+ * Gives how many there were; -1: no connection, or something was refused. */
+static int read_epochs(gkm *m, bool notified, gkm_via via)
 {
     char paths[AHEAD + 1][GK_TREE_PATH];
     char watch[GK_TREE_PATH];
     const char *list[AHEAD + 1];
-    gk_zk_data d[AHEAD + 1] = {0};
+    gk_zk_reads *reads = NULL;
+    gk_zk_data kek = {0};
     uint64_t next = gk_member_epoch(m->e) + 1;
-    uint64_t behind = 0;
-    size_t n = AHEAD + (m->flat ? 1 : 0);
+    uint64_t behind = notified ? next + 1 : next; /* what a notification announced is there: the watch goes on the one behind it */
+    size_t n = m->ahead;
     int there = 0;
     bool set = false;
-    int rc = ZOK;
 
-    for (size_t i = 0; i < AHEAD; i++)
-        gkm_path(m, paths[i], "epochs/%llu", (unsigned long long)(next + i));
-    gkm_path(m, paths[AHEAD], "members/%016llx", (unsigned long long)gk_member_leaf(m->e));
     for (size_t i = 0; i < n; i++)
+        gkm_path(m, paths[i], "epochs/%llu", (unsigned long long)(next + i));
+    gkm_path(m, paths[n], "members/%016llx", (unsigned long long)gk_member_leaf(m->e));
+    for (size_t i = 0; i <= n; i++)
         list[i] = paths[i];
-    behind = via == GKM_VIA_NOTIFY ? next + 1 : next; /* what a notification announced is there: the watch goes on the one behind it */
     gkm_path(m, watch, "epochs/%llu", (unsigned long long)behind);
-    rc = gk_zk_get_and_watch(m->zk, list, n, d, watch, &set, GKM_TIMEOUT_MS);
-    m->armed = rc == ZOK && set ? behind : 0;
-    for (size_t i = 0; i < AHEAD && rc == ZOK && d[i].rc == ZOK; i++) {
-        gk_verdict v = GK_FED_OLD;
+    reads = gk_zk_reads_begin(m->zk, list, n + m->flat, watch, GKM_TIMEOUT_MS);
+    if (m->flat) /* the epoch is of no use without it */
+        (void)gk_zk_reads_take(reads, n, &kek);
+    for (size_t i = 0; i < n; i++) {
+        gk_zk_data d = {0};
+        int rc = gk_zk_reads_take(reads, i, &d);
+        int took = rc == ZOK ? take_epoch(m, paths[i], &d, &kek, via, gk_zk_reads_ready(reads, i + 1)) : rc == ZNONODE ? 0 : -1;
 
-        if (d[i].stat.mzxid == m->refused_zxid) { /* judged already; the watch tells when it changes */
-            there = -1;
-            break;
-        }
-        v = feed_epoch(m, &d[i], &d[AHEAD]);
-        if (v == GK_FED_KEY)
-            m->zxid = d[i].stat.czxid;
-        if (!gkm_settled(m, v, i == 0 ? via : GKM_VIA_RING))
-            there = -1;
-        else if (v == GK_FED_OLD || gk_verdict_refused(v))
-            there = refuse_node(m, paths[i], v, &d[i].stat);
-        else
-            there++;
-        if (there < 0 || v == GK_FED_EVICTED || v == GK_FED_AHEAD || v == GK_FED_NEEDS_KEK)
+        gk_zk_data_free(&d);
+        there = took < 0 ? -1 : there + took;
+        if (took <= 0)
             break;
     }
-    for (size_t i = 0; i < n; i++)
-        gk_zk_data_free(&d[i]);
-    return rc == ZOK ? there : -1;
+    if (m->noted_n > 0 && !gkm_settled(m, GK_FED_KEY))
+        there = -1;
+    gk_zk_data_free(&kek);
+    m->armed = gk_zk_reads_end(reads, &set) == ZNONODE && set ? behind : 0;
+    if (there >= 0)
+        m->ahead = next_ahead(n, (size_t)there);
+    return there;
 }
 
 /* look_around lists epochs/: the engine learns what is newest, and what has gone. */
@@ -194,7 +216,7 @@ static void take_fresh(gkm *m)
     if (v == GK_FED_FRESH)
         m->zxid = d.stat.mzxid;
     gk_zk_data_free(&d);
-    if (gkm_settled(m, v, GKM_VIA_NOTIFY) && m->stale_told && !gk_member_stale(m->e, gkm_now())) {
+    if (gkm_settled(m, v) && m->stale_told && !gk_member_stale(m->e, gkm_now())) {
         gkm_event e = {.kind = GKM_EVENT_FRESH};
 
         m->stale_told = false;
@@ -205,21 +227,25 @@ static void take_fresh(gkm *m)
 void gkm_catch_up(gkm *m, bool notified)
 {
     gkm_via via = notified ? GKM_VIA_NOTIFY : GKM_VIA_RING;
-    char path[GK_TREE_PATH];
     uint64_t arg = 0;
     int there = 0;
-    int rc = ZOK;
+    int asked = 0;
+    int idle = 0;
 
     if (!notified && m->armed == gk_member_epoch(m->e) + 1 && gk_member_next(m->e, &arg) == GK_NEED_NOTHING)
         return;
+    /* on until nothing is there and the watch is on what comes next: of a fast sequence of epochs, one notification leads to many reads */
     for (;;) {
         gk_need need = GK_NEED_NOTHING;
 
-        there = read_epochs(m, via);
-        if (there < 0)
+        asked = (int)m->ahead;
+        there = read_epochs(m, notified, via);
+        notified = false;
+        via = there < asked ? GKM_VIA_NOTIFY : via; /* from here on we are at the newest */
+        idle = there > 0 ? 0 : idle + 1;
+        if (there < 0 || gk_member_status(m->e) == GK_MEMBER_OUT)
             return; /* tried again when something happens, or soon */
-        via = GKM_VIA_RING;
-        if (there > 0 && (m->armed != gk_member_epoch(m->e) + 1 || there == AHEAD))
+        if (there > 0 && m->armed != gk_member_epoch(m->e) + 1)
             continue;
         pthread_mutex_lock(&m->lock);
         need = gk_member_next(m->e, &arg);
@@ -233,17 +259,8 @@ void gkm_catch_up(gkm *m, bool notified)
                 return;
             continue;
         }
-        break;
-    }
-    if (there == 0 && m->armed != gk_member_epoch(m->e) + 1) { /* the watch that went along was on another one */
-        gkm_path(m, path, "epochs/%llu", (unsigned long long)gk_member_epoch(m->e) + 1);
-        rc = gk_zk_exists(m->zk, path, true, NULL, GKM_TIMEOUT_MS);
-        m->armed = rc == ZNONODE ? gk_member_epoch(m->e) + 1 : 0;
-        if (rc == ZOK) {
-            pthread_mutex_lock(&m->lock);
-            m->woken = m->notified = true;
-            pthread_mutex_unlock(&m->lock);
-        }
+        if (there > 0 || m->armed == gk_member_epoch(m->e) + 1 || need == GK_NEED_REFRESH || idle > 1)
+            return;
     }
 }
 
@@ -292,7 +309,8 @@ void *gkm_run(void *arg)
     gkm *m = arg;
 
     if (gk_member_status(m->e) == GK_MEMBER_IN)
-        gkm_publish(m, GKM_VIA_RING);
+        gkm_note(m, GKM_VIA_RING);
+    (void)gkm_settled(m, GK_FED_OLD);
     do {
         bool notified = false;
         bool resync = false;

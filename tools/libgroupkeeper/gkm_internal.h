@@ -11,7 +11,7 @@
 #include "../../native/group/gk_member.h"
 #include "../common/gk_tree.h"
 
-enum { GKM_TIMEOUT_MS = 5000, GKM_SESSION_MS = 10000, GKM_WHY = 512, GKM_OLD_KEYS = 64, GKM_STATE_MAX = 16 * 1024 * 1024 };
+enum { GKM_TIMEOUT_MS = 5000, GKM_SESSION_MS = 10000, GKM_WHY = 512, GKM_OLD_KEYS = 64, GKM_NOTED = 32, GKM_STATE_MAX = 16 * 1024 * 1024 };
 
 /* What a state file holds besides the engine's state: how to reach the ensemble. */
 typedef struct gkm_settings {
@@ -22,6 +22,12 @@ typedef struct gkm_old_key {
     gk_key *key;
     uint64_t epoch;
 } gkm_old_key;
+
+/* A new key that nobody was told about yet. */
+typedef struct gkm_noted {
+    gk_key *key;
+    gkm_event event;
+} gkm_noted;
 
 struct gkm {
     char *file;
@@ -36,6 +42,9 @@ struct gkm {
     bool running;
     bool flat;      /* our own KEK message is worth reading along */
     uint64_t armed; /* the epoch whose node is watched */
+    size_t ahead;   /* how many epochs the next read asks for: as many as were there, and one more */
+    gkm_noted noted[GKM_NOTED]; /* by the member's own thread */
+    size_t noted_n;
     int64_t zxid;   /* of the newest message that was accepted: freshness records from before it are no news */
     int64_t refused_zxid; /* of a node that was refused: judged once */
     size_t missed;  /* gaps that were told */
@@ -74,14 +83,14 @@ gkm_result gkm_await_answer(gkm *m, int64_t deadline);
 
 /* --- gkm_tell.c --- */
 void gkm_tell(gkm *m, const gkm_event *e);
-/* gkm_publish is called after a state with a new key was saved: it keeps the key for unseal, and tells. */
-void gkm_publish(gkm *m, gkm_via via);
+/* gkm_note remembers the current key, which is new, for gkm_settled. */
+void gkm_note(gkm *m, gkm_via via);
+/* gkm_settled saves what feeds changed, then tells about the keys that were noted and about v. False: the state could not be saved, so nothing may be used. */
+bool gkm_settled(gkm *m, gk_verdict v);
 void gkm_tell_out(gkm *m);
 
 /* --- gkm_follow.c --- */
 void *gkm_run(void *arg);
-/* gkm_settled saves what a feed changed and tells about it. False: the state could not be saved, so nothing may be used. */
-bool gkm_settled(gkm *m, gk_verdict v, gkm_via via);
 /* gkm_catch_up follows the group until there is nothing to read. Without the lock on the state file nothing is saved. */
 void gkm_catch_up(gkm *m, bool notified);
 void gkm_on_event(void *arg, gk_zk_event event, const char *path);

@@ -112,6 +112,7 @@ gkm_result gkm_new(gkm **out, const gkm_options *given, char *why, size_t why_n)
     if (m == NULL)
         return GKM_NOMEM;
     m->lock_fd = -1;
+    m->ahead = 8;
     m->callback = o.callback;
     m->arg = o.arg;
     m->resync = m->fresh_dirty = m->reply_dirty = true;
@@ -141,6 +142,8 @@ void gkm_free(gkm *m)
     gk_key_free(m->state_key);
     for (size_t i = 0; i < GKM_OLD_KEYS; i++)
         gk_key_free(m->old[i].key);
+    for (size_t i = 0; i < m->noted_n; i++)
+        gk_key_free(m->noted[i].key);
     if (m->lock_fd >= 0)
         (void)close(m->lock_fd);
     for (size_t i = 0;; i++) {

@@ -7,28 +7,39 @@ void gkm_tell(gkm *m, const gkm_event *e)
         m->callback(m->arg, e);
 }
 
-void gkm_publish(gkm *m, gkm_via via)
+void gkm_note(gkm *m, gkm_via via)
 {
-    gkm_event e = {.kind = GKM_EVENT_KEY, .via = via, .received_ms = gkm_now()};
+    gkm_event e = {.kind = GKM_EVENT_KEY, .via = via};
     gk_key *k = NULL;
     gk_err err = GK_OK;
 
     pthread_mutex_lock(&m->lock);
-    err = gk_member_key(m->e, &k, &e.epoch, &e.generated_ms, false, e.received_ms);
+    err = gk_member_key(m->e, &k, &e.epoch, &e.generated_ms, false, 0);
+    pthread_mutex_unlock(&m->lock);
     if (err == GK_OK)
         err = gk_key_fingerprint(e.fingerprint, k);
-    if (err == GK_OK) {
-        gk_key_free(m->old[m->next_old].key);
-        m->old[m->next_old] = (gkm_old_key){.key = k, .epoch = e.epoch};
-        m->next_old = (m->next_old + 1) % GKM_OLD_KEYS;
-        m->stale_told = false;
-    } else {
+    if (err == GK_OK && m->noted_n < GKM_NOTED)
+        m->noted[m->noted_n++] = (gkm_noted){k, e};
+    else
         gk_key_free(k);
+}
+
+/* publish is called after a state with the noted keys was saved: it keeps them for unseal, and tells. */
+static void publish(gkm *m)
+{
+    pthread_mutex_lock(&m->lock);
+    for (size_t i = 0; i < m->noted_n; i++) {
+        gk_key_free(m->old[m->next_old].key);
+        m->old[m->next_old] = (gkm_old_key){.key = m->noted[i].key, .epoch = m->noted[i].event.epoch};
+        m->next_old = (m->next_old + 1) % GKM_OLD_KEYS;
+        m->noted[i].event.received_ms = gkm_now();
+        m->stale_told = false;
     }
     pthread_cond_broadcast(&m->wake);
     pthread_mutex_unlock(&m->lock);
-    if (err == GK_OK)
-        gkm_tell(m, &e);
+    for (size_t i = 0; i < m->noted_n; i++)
+        gkm_tell(m, &m->noted[i].event);
+    m->noted_n = 0;
 }
 
 static void tell_missed(gkm *m)
@@ -59,7 +70,7 @@ void gkm_tell_out(gkm *m)
     pthread_mutex_unlock(&m->lock);
 }
 
-bool gkm_settled(gkm *m, gk_verdict v, gkm_via via)
+bool gkm_settled(gkm *m, gk_verdict v)
 {
     char why[GKM_WHY] = {0};
     bool dirty = false;
@@ -74,9 +85,9 @@ bool gkm_settled(gkm *m, gk_verdict v, gkm_via via)
         return false;
     }
     tell_missed(m);
-    if (v == GK_FED_KEY || v == GK_FED_JOINED)
-        gkm_publish(m, via);
-    else if (v == GK_FED_EVICTED)
+    if (m->noted_n > 0)
+        publish(m);
+    if (v == GK_FED_EVICTED)
         gkm_tell_out(m);
     else if (gk_verdict_refused(v)) {
         gkm_event e = {.kind = GKM_EVENT_REFUSED, .text = gk_verdict_str(v)};
