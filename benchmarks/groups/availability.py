@@ -76,14 +76,14 @@ def one_run(stage, controllers, how, seconds):
     if how:
         time.sleep(random.uniform(0.1, 0.8) * seconds)
         fail(world, how)
-    joins = [json.loads(line) for line in members.communicate()[0].splitlines()]
+    joins = [json.loads(line) for line in members.communicate()[0].splitlines() if line.startswith("{\"join")]
     for c in world.controllers.values():
         if c.process.poll() is None:
             c.process.send_signal(signal.SIGCONT)
     world.stop()
     good = [j for j in joins if j["result"] == "done" and j["took_s"] <= LIMIT]
     took = sorted(j["took_s"] for j in good)
-    print(f"  joins: {len(good)} of {len(joins)} within {LIMIT} s, median {took[len(took) // 2]:.3f} s, slowest {max(j['took_s'] for j in joins):.3f} s")
+    print(f"  {joins[:2]}" if not took else f"  joins: {len(good)} of {len(joins)} within {LIMIT} s, median {took[len(took) // 2]:.3f} s, slowest {max(j['took_s'] for j in joins):.3f} s")
     return len(good) / int(seconds * 10)
 
 

@@ -143,6 +143,11 @@ void gk_group_set_last(gk_group *g, const gk_epoch *e, const gk_rekey *k, size_t
     g->last_wraps = (uint32_t)((k->wraps.n + k->kek_wraps.n) / GK_EPOCH_WRAP);
     g->last_key_writes = 1 + (uint32_t)(k->kek_wraps.n / GK_EPOCH_WRAP);
     g->last_key_bytes = message_n;
+    if (e->issued_ms >= g->mark_ms + (uint64_t)g->policy.max_age_s * 1000) {
+        g->aged_epoch = g->mark_epoch;
+        g->mark_epoch = e->epoch;
+        g->mark_ms = e->issued_ms;
+    }
 }
 
 gk_err gk_group_follow(gk_group *g, gk_bytes znode)

@@ -50,6 +50,8 @@ struct gk_group {
     uint32_t snapshot_chunks, snapshot_next_chunks;
     uint32_t sealed_with; /* state key of the last snapshot */
     size_t log_bytes, snapshot_bytes;
+    uint64_t mark_epoch, mark_ms; /* an epoch, and when it was the newest */
+    uint64_t aged_epoch;          /* all up to this one were made more than the max age ago */
     uint32_t chunks_seen;
     gk_mem loading;
     size_t loading_n;

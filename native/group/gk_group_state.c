@@ -169,10 +169,19 @@ static gk_err index_entries(const gk_group *g, uint32_t **out)
     return GK_OK;
 }
 
-/* add_deletes: chunks of the snapshot before, and epochs past the ring that no controller needs any more. */
+/* past: up to which epoch members aren't served any more: what is behind the ring and older than the max age. A member that follows with the delays of a
+ * slow link loses nothing, however fast the epochs come. */
+static uint64_t past(const gk_group *g)
+{
+    uint64_t ring = g->last.epoch > g->policy.ring ? g->last.epoch - g->policy.ring : 0;
+
+    return ring < g->aged_epoch ? ring : g->aged_epoch;
+}
+
+/* add_deletes: chunks of the snapshot before, and epochs that neither members nor controllers need any more. */
 static gk_err add_deletes(gk_group *g, uint64_t oldest, gk_plan *plans, size_t *n, size_t most)
 {
-    uint64_t keep = g->last.epoch > g->policy.ring ? g->last.epoch - g->policy.ring : 0;
+    uint64_t keep = past(g);
     gk_plan *p = &plans[*n];
     gk_err e = GK_OK;
 
@@ -213,7 +222,7 @@ static gk_err add_chunks(gk_group *g, gk_bytes plain, size_t chunks, bool togeth
 
 gk_err gk_group_snapshot(gk_group *g, uint64_t oldest, gk_plan **plans, size_t *n)
 {
-    uint64_t keep = g->last.epoch > g->policy.ring ? g->last.epoch - g->policy.ring : 0;
+    uint64_t keep = past(g);
     uint32_t *entry_of = NULL;
     uint64_t made = 0;
     uint32_t key = gk_state_keys_newest(g->control->state_keys, &made);

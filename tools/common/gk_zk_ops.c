@@ -217,11 +217,12 @@ gk_zk_reads *gk_zk_reads_begin(gk_zk *z, const char *const *paths, size_t n, con
         return NULL;
     }
     /* the watch right behind the first, which is the one that a caller waits for */
-    for (size_t i = 0; i < n; i++) {
+    if (n > 0)
+        send_read(r, 0, paths[0], false);
+    if (watch != NULL)
+        send_read(r, n, watch, true);
+    for (size_t i = 1; i < n; i++)
         send_read(r, i, paths[i], false);
-        if (i == 0 && watch != NULL)
-            send_read(r, n, watch, true);
-    }
     return r;
 }
 

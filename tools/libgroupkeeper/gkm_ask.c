@@ -7,7 +7,7 @@
 #include "../common/gk_cli.h"
 #include "gkm_internal.h"
 
-enum { ASK_AGAIN_MS = 15000 };
+enum { ASK_AGAIN_MS = 15000, AUTHORITY_AT_ONCE = 4 };
 
 void gkm_path(const gkm *m, char out[GK_TREE_PATH], const char *format, ...)
 {
@@ -20,31 +20,74 @@ void gkm_path(const gkm *m, char out[GK_TREE_PATH], const char *format, ...)
     gk_tree_path(out, m->settings.root, "groups/%s/%s", gk_member_group_name(m->e), rest);
 }
 
+/* read_authority reads the next records at once, and with genesis its znode, too. Gives how many records there were, -1 on failure; *rc is genesis'. */
+static int read_authority(gkm *m, bool genesis, int *rc)
+{
+    char paths[AUTHORITY_AT_ONCE + 1][GK_TREE_PATH];
+    const char *list[AUTHORITY_AT_ONCE + 1];
+    size_t most = AUTHORITY_AT_ONCE + genesis;
+    uint64_t next = gk_member_authority_version(m->e) + 1;
+    gk_zk_reads *reads = NULL;
+    gk_zk_data d = {0};
+    gk_err e = GK_OK;
+    int there = 0;
+
+    gkm_path(m, paths[0], "genesis");
+    for (size_t i = 0; i < AUTHORITY_AT_ONCE; i++)
+        gk_tree_path(paths[i + 1], m->settings.root, "authority/%llu", (unsigned long long)(next + i));
+    for (size_t i = 0; i <= AUTHORITY_AT_ONCE; i++)
+        list[i] = paths[i];
+    reads = gk_zk_reads_begin(m->zk, list + !genesis, most, NULL, GKM_TIMEOUT_MS);
+    if (genesis) {
+        *rc = gk_zk_reads_take(reads, 0, &d);
+        if (*rc == ZOK)
+            e = gk_member_genesis(m->e, (gk_bytes){d.data, d.n});
+        gk_zk_data_free(&d);
+        there = *rc == ZOK && e == GK_OK ? 0 : -1;
+    }
+    for (size_t i = genesis; there >= 0 && i < most; i++) {
+        int got = gk_zk_reads_take(reads, i, &d);
+
+        if (got == ZOK) {
+            pthread_mutex_lock(&m->lock);
+            e = gk_member_authority(m->e, (gk_bytes){d.data, d.n});
+            pthread_mutex_unlock(&m->lock);
+        }
+        gk_zk_data_free(&d);
+        if (got == ZNONODE)
+            break;
+        there = got == ZOK && e == GK_OK ? there + 1 : -1;
+    }
+    (void)gk_zk_reads_end(reads, NULL);
+    return there;
+}
+
 bool gkm_authority(gkm *m)
 {
-    for (;;) {
-        char path[GK_TREE_PATH];
-        gk_zk_data d = {0};
-        gk_err e = GK_OK;
-        int rc = ZOK;
+    int there = 0;
 
-        gk_tree_path(path, m->settings.root, "authority/%llu", (unsigned long long)gk_member_authority_version(m->e) + 1);
-        rc = gk_zk_get(m->zk, path, false, &d, GKM_TIMEOUT_MS);
-        if (rc != ZOK)
-            return rc == ZNONODE;
-        pthread_mutex_lock(&m->lock);
-        e = gk_member_authority(m->e, (gk_bytes){d.data, d.n});
-        pthread_mutex_unlock(&m->lock);
-        gk_zk_data_free(&d);
-        if (e != GK_OK)
-            return false;
-    }
+    do
+        there = read_authority(m, false, NULL);
+    while (there == AUTHORITY_AT_ONCE);
+    return there >= 0;
+}
+
+gkm_result gkm_believe(gkm *m)
+{
+    int rc = ZOK;
+    int there = read_authority(m, true, &rc);
+
+    if (rc != ZOK)
+        return rc == ZNONODE ? GKM_ARG : GKM_CONNECT;
+    return there < 0 || (there == AUTHORITY_AT_ONCE && !gkm_authority(m)) ? GKM_AUTH : GKM_OK;
 }
 
 gkm_result gkm_ask(gkm *m, gk_request_kind kind, gk_bytes token)
 {
     char path[GK_TREE_PATH];
+    char id[2 * GK_HASH + 1];
     char why[GKM_WHY] = {0};
+    gk_zk_reads *watch = NULL;
     gk_mem message = {0};
     uint8_t hash[GK_HASH];
     gk_err e = GK_OK;
@@ -58,11 +101,17 @@ gkm_result gkm_ask(gkm *m, gk_request_kind kind, gk_bytes token)
         return gkm_of(e);
     /* the one-use key must outlive a crash between asking and being answered */
     r = m->lock_fd < 0 ? GKM_OK : gkm_save(m, why, sizeof(why));
+    if (r == GKM_OK && kind != GK_REQUEST_LEAVE) { /* the watch is sent with the request, not after it */
+        cli_hex(id, hash, GK_HASH);
+        gkm_path(m, path, "replies/%s", id);
+        watch = gk_zk_reads_begin(m->zk, NULL, 0, path, GKM_TIMEOUT_MS);
+    }
     gkm_path(m, path, "requests/r-");
     if (r == GKM_OK) {
         rc = gk_zk_create(m->zk, path, message.p, message.n, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT_SEQUENTIAL, NULL, 0, GKM_TIMEOUT_MS);
         r = rc == ZOK ? GKM_OK : rc == ZNONODE ? GKM_STATE : GKM_CONNECT;
     }
+    (void)gk_zk_reads_end(watch, NULL);
     gk_mem_free(&message);
     m->asked_ms = gk_zk_now_ms();
     return r;
@@ -73,6 +122,7 @@ gkm_result gkm_take_reply(gkm *m)
     char path[GK_TREE_PATH];
     char id[2 * GK_HASH + 1];
     uint8_t hash[GK_HASH];
+    gk_zk_reads *reads = NULL;
     gk_zk_data d = {0};
     gk_verdict v = GK_FED_REPLY;
     bool awaits = false;
@@ -85,11 +135,16 @@ gkm_result gkm_take_reply(gkm *m)
         return GKM_STATE;
     cli_hex(id, hash, GK_HASH);
     gkm_path(m, path, "replies/%s", id);
-    rc = gk_zk_exists(m->zk, path, true, NULL, GKM_TIMEOUT_MS);
-    if (rc == ZOK)
+    reads = gk_zk_reads_begin(m->zk, (const char *const[]){path}, 1, path, GKM_TIMEOUT_MS);
+    rc = gk_zk_reads_take(reads, 0, &d);
+    if (gk_zk_reads_end(reads, NULL) == ZOK && rc == ZNONODE) { /* it came in between */
+        gk_zk_data_free(&d);
         rc = gk_zk_get(m->zk, path, false, &d, GKM_TIMEOUT_MS);
-    if (rc != ZOK)
+    }
+    if (rc != ZOK) {
+        gk_zk_data_free(&d);
         return rc == ZNONODE ? GKM_TIMEOUT : GKM_CONNECT;
+    }
     for (int i = 0; i < 2; i++) {
         pthread_mutex_lock(&m->lock);
         v = gk_member_reply(m->e, (gk_bytes){d.data, d.n}, gkm_now());

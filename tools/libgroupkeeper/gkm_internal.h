@@ -100,6 +100,8 @@ void gkm_on_event(void *arg, gk_zk_event event, const char *path);
 void gkm_path(const gkm *m, char out[GK_TREE_PATH], const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* gkm_authority feeds the authority records that the engine doesn't have yet. */
 bool gkm_authority(gkm *m);
+/* gkm_believe reads genesis and authority: GKM_ARG when there is no such group, GKM_AUTH when it isn't the one to trust. */
+gkm_result gkm_believe(gkm *m);
 /* gkm_ask writes a request. */
 gkm_result gkm_ask(gkm *m, gk_request_kind kind, gk_bytes token);
 /* gkm_take_reply reads the awaited reply, if it is there: GKM_TIMEOUT when it isn't (watched from now on), GKM_OK when it admitted us. */

@@ -55,27 +55,15 @@ static gkm_result found(gkm *m, const gkm_options *o, char *why, size_t why_n)
     return gkm_of(e);
 }
 
-/* believe reads the genesis and the authority records. */
 static gkm_result believe(gkm *m, char *why, size_t why_n)
 {
-    char path[GK_TREE_PATH];
-    gk_zk_data d = {0};
-    gk_err e = GK_OK;
-    int rc = ZOK;
+    gkm_result r = gkm_believe(m);
 
-    gkm_path(m, path, "genesis");
-    rc = gk_zk_get(m->zk, path, false, &d, GKM_TIMEOUT_MS);
-    if (rc != ZOK) {
-        (void)snprintf(why, why_n, rc == ZNONODE ? "there is no group %s" : "the group %s cannot be read", gk_member_group_name(m->e));
-        return rc == ZNONODE ? GKM_ARG : GKM_CONNECT;
-    }
-    e = gk_member_genesis(m->e, (gk_bytes){d.data, d.n});
-    gk_zk_data_free(&d);
-    if (e != GK_OK || !gkm_authority(m)) {
+    if (r == GKM_AUTH)
         (void)snprintf(why, why_n, "the group %s in ZooKeeper is not the one to trust", gk_member_group_name(m->e));
-        return GKM_AUTH;
-    }
-    return GKM_OK;
+    else if (r != GKM_OK)
+        (void)snprintf(why, why_n, r == GKM_ARG ? "there is no group %s" : "the group %s cannot be read", gk_member_group_name(m->e));
+    return r;
 }
 
 static void explain_refusal(const gkm *m, gkm_result r, char *why, size_t why_n)
@@ -89,14 +77,10 @@ static void explain_refusal(const gkm *m, gkm_result r, char *why, size_t why_n)
 gkm_result gkm_await_answer(gkm *m, int64_t deadline)
 {
     for (;;) {
-        gkm_result r = gkm_take_reply(m);
+        gkm_result r = GKM_TIMEOUT;
         struct timespec t;
         int64_t until = gk_zk_now_ms() + 1000;
 
-        if (r != GKM_TIMEOUT && r != GKM_CONNECT)
-            return r;
-        if (gk_zk_now_ms() >= deadline)
-            return gk_member_refusal(m->e) == GK_REFUSAL_PENDING ? GKM_PENDING : GKM_TIMEOUT;
         until = until < deadline ? until : deadline;
         t = (struct timespec){.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000L};
         pthread_mutex_lock(&m->lock);
@@ -104,6 +88,11 @@ gkm_result gkm_await_answer(gkm *m, int64_t deadline)
             continue;
         m->reply_dirty = false;
         pthread_mutex_unlock(&m->lock);
+        r = gkm_take_reply(m);
+        if (r != GKM_TIMEOUT && r != GKM_CONNECT)
+            return r;
+        if (gk_zk_now_ms() >= deadline)
+            return gk_member_refusal(m->e) == GK_REFUSAL_PENDING ? GKM_PENDING : GKM_TIMEOUT;
     }
 }
 
@@ -147,8 +136,12 @@ static gkm_result join(gkm *m, const gkm_options *o, int64_t deadline, char *why
     }
     if (r == GKM_OK)
         r = believe(m, why, why_n);
-    if (r == GKM_OK && !gk_member_awaits(m->e, hash))
+    if (r == GKM_OK && !gk_member_awaits(m->e, hash)) {
+        pthread_mutex_lock(&m->lock);
+        m->reply_dirty = false; /* there can't be an answer yet: the watch tells */
+        pthread_mutex_unlock(&m->lock);
         r = gkm_ask(m, GK_REQUEST_JOIN, (gk_bytes){(const uint8_t *)o->token, o->token == NULL ? 0 : strlen(o->token)});
+    }
     if (r == GKM_OK) {
         r = gkm_await_answer(m, deadline);
         r = r == GKM_TIMEOUT && is_pending(m) ? GKM_PENDING : r;
