@@ -67,6 +67,9 @@ size_t gk_group_chunks(const gk_group *g, uint64_t *epoch);
 gk_err gk_group_chunk(gk_group *g, size_t i, gk_bytes data) GK_MUST_CHECK;
 /* gk_group_follow redoes what another controller did, and checks that it comes to the same message. GK_ERR_STATE: not the next epoch. */
 gk_err gk_group_follow(gk_group *g, gk_bytes znode) GK_MUST_CHECK;
+/* gk_group_is_foreign: a znode that lies at epochs/<the next> and that gk_group_follow refused isn't a controller's: somebody wrote it who may write there.
+ * False also when g is broken, or can't tell: it is sealed under a state key that isn't here, and a controller signed it. */
+bool gk_group_is_foreign(const gk_group *g, gk_bytes znode);
 /* gk_group_side, gk_group_policy: the znodes side and policy changed. A side of an epoch to come is taken over by gk_group_follow when it is
  * reached. GK_ERR_STATE: it is of an epoch before (it overtook on its way here): load anew. */
 gk_err gk_group_side(gk_group *g, gk_bytes data) GK_MUST_CHECK;
@@ -101,6 +104,8 @@ gk_err gk_group_fresh(const gk_group *g, uint64_t now_ms, gk_mem *out) GK_MUST_C
  * gk_group_snapshot_done; the caller clears them and frees the array. Other plans may go between them. GK_ERR_STATE: this
  * epoch has a snapshot, and it is too large to be replaced in one multi: after the next epoch. oldest: the lowest number in epochs/. */
 bool gk_group_snapshot_due(const gk_group *g);
+/* gk_group_sealed_with: the index of the state key that the last snapshot is sealed under. */
+uint32_t gk_group_sealed_with(const gk_group *g);
 gk_err gk_group_snapshot(gk_group *g, uint64_t oldest, gk_plan **plans, size_t *n) GK_MUST_CHECK;
 void gk_group_snapshot_done(gk_group *g);
 

@@ -150,6 +150,28 @@ void gk_group_set_last(gk_group *g, const gk_epoch *e, const gk_rekey *k, size_t
     }
 }
 
+bool gk_group_is_foreign(const gk_group *g, gk_bytes znode)
+{
+    uint8_t aad[96];
+    gk_epoch e = {0};
+    gk_bytes message = {0}, sealed = {0};
+    gk_mem delta = {0};
+    gk_err err = g->broken ? GK_OK : gk_epoch_znode(&message, &sealed, znode);
+
+    if (g->broken || err == GK_ERR_NOMEM)
+        return false;
+    if (err == GK_OK)
+        err = gk_epoch_parse(&e, message);
+    if (err != GK_OK)
+        return err != GK_ERR_NOMEM && err != GK_ERR_CRYPTO;
+    err = gk_state_open(g->control->state_keys, &delta, gk_group_aad(g, aad, "delta", e.epoch, 0, 1, e.hash), sealed);
+    gk_mem_free(&delta);
+    if (err == GK_ERR_NOTFOUND)
+        return gk_epoch_verify(&e, message, g->control->authority) == GK_ERR_AUTH;
+    /* it opens: a controller made it, but for another place or of another history */
+    return err == GK_OK ? e.epoch <= g->last.epoch || memcmp(e.prev, g->last.hash, GK_HASH) != 0 : err != GK_ERR_NOMEM && err != GK_ERR_CRYPTO;
+}
+
 gk_err gk_group_follow(gk_group *g, gk_bytes znode)
 {
     uint32_t nodes[GK_GROUP_BATCH_MAX], nodes_n = 0;

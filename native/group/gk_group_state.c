@@ -267,6 +267,11 @@ gk_err gk_group_snapshot(gk_group *g, uint64_t oldest, gk_plan **plans, size_t *
     return e;
 }
 
+uint32_t gk_group_sealed_with(const gk_group *g)
+{
+    return g->sealed_with;
+}
+
 void gk_group_snapshot_done(gk_group *g)
 {
     g->snapshot_epoch = g->snapshot_next;
@@ -396,6 +401,11 @@ gk_err gk_group_chunk(gk_group *g, size_t i, gk_bytes data)
     want = g->loading.n - at < GK_CHUNK ? g->loading.n - at : GK_CHUNK;
     if (e == GK_OK && plain.n != want)
         e = GK_ERR_MALFORMED;
+    if (e == GK_OK) {
+        gk_reader r = gk_reader_of(data.p, data.n);
+
+        e = gk_reader_u32(&r, &g->sealed_with);
+    }
     if (e == GK_OK) {
         memcpy(g->loading.p + at, plain.p, want);
         g->chunks_seen++;

@@ -47,6 +47,7 @@ static void on_session(gk_zk *z, zhandle_t *zh, int state)
     was = z->connected;
     z->connected = state == ZOO_CONNECTED_STATE;
     z->expired = z->expired || state == ZOO_EXPIRED_SESSION_STATE;
+    z->lost_ms = z->connected ? 0 : was ? gk_zk_now_ms() : z->lost_ms;
     z->refused = z->refused || state == ZOO_AUTH_FAILED_STATE;
     pthread_cond_broadcast(&z->wake);
     pthread_mutex_unlock(&z->lock);
@@ -143,12 +144,26 @@ static void renew(gk_zk *z)
     pthread_cond_broadcast(&z->wake);
 }
 
+/* give_up ends a session that must be over by now, though no server says so: servers that were set back to an older state (a restored backup) close such
+ * connections without a word. The lock is held, and given up meanwhile. */
+static void give_up(gk_zk *z)
+{
+    if (z->lost_ms == 0 || z->connected || z->expired || z->renewing || gk_zk_now_ms() - z->lost_ms < (int64_t)z->session_ms * 3 / 2)
+        return;
+    z->expired = true;
+    z->lost_ms = 0;
+    pthread_mutex_unlock(&z->lock);
+    tell(z, GK_ZK_EXPIRED, NULL);
+    pthread_mutex_lock(&z->lock);
+}
+
 int gk_zk_hold(gk_zk *z, zhandle_t **zh, int64_t deadline)
 {
     int rc = ZOPERATIONTIMEOUT;
 
     pthread_mutex_lock(&z->lock);
     for (;;) {
+        give_up(z);
         if (!z->renewing && (z->zh == NULL || z->expired))
             renew(z);
         if (z->zh != NULL && !z->expired && z->connected) {

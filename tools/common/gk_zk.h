@@ -20,7 +20,7 @@ typedef enum gk_zk_event {
     GK_ZK_CHILDREN   /* a watch fired: path's children changed */
 } gk_zk_event;
 
-/* Called in the client's own thread: it must neither block nor call gk_zk. path is NULL unless a watch fired. */
+/* Called in the client's own thread, or in one that waits for a connection: it must neither block nor call gk_zk. path is NULL unless a watch fired. */
 typedef void (*gk_zk_event_fn)(void *arg, gk_zk_event event, const char *path);
 
 typedef struct gk_zk_options {

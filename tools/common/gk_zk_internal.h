@@ -20,6 +20,7 @@ struct gk_zk {
     zhandle_t *zh;
     unsigned using_zh; /* callers between gk_zk_hold and gk_zk_release */
     bool connected, expired, refused, renewing;
+    int64_t lost_ms; /* since when no server answers; 0: one does, or none was reached yet */
 };
 
 /* gk_zk_hold gives a handle that is connected, within the time left to deadline; ZOK or an error. gk_zk_release gives it back. */

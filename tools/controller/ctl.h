@@ -11,7 +11,7 @@
 #include "gk_controller.h"
 #include "gk_link.h"
 
-enum { CTL_TIMEOUT_MS = 5000, CTL_PULSE_MS = 100, CTL_KEEP_MS = 600000, CTL_RIDERS = 32 };
+enum { CTL_TIMEOUT_MS = 5000, CTL_PULSE_MS = 100, CTL_KEEP_MS = 600000, CTL_RIDERS = 32, CTL_AUDIT_KEEP = 50000 };
 
 /* A write that goes with a group's next multi: it happens when, and only when, that does. */
 typedef struct ctl_rider {
@@ -27,11 +27,19 @@ typedef struct ctl_names {
     size_t n, cap;
 } ctl_names;
 
+/* What this controller's disk remembers of a group: it accepts nothing older. */
+typedef struct ctl_floor {
+    uint8_t id[GK_GROUP_ID];
+    uint64_t epoch;
+    uint8_t hash[GK_HASH];
+} ctl_floor;
+
 typedef struct ctl_group {
     char name[GK_NAME_MAX + 1];
     gk_group *g;      /* NULL: has to be loaded */
     int64_t retry_ms; /* not before, after a failure (monotonic) */
     unsigned failures;
+    bool behind;     /* it was followed as a standby: once more before it leads */
     bool recovering; /* an administrator asked to go on in spite of the floor */
     ctl_rider riders[CTL_RIDERS];
     size_t n_riders;
@@ -39,7 +47,7 @@ typedef struct ctl_group {
     ctl_names spent;    /* requests to delete after the next commit */
     uint64_t fresh_ms;  /* Unix time of the next freshness record */
     int64_t clean_ms;   /* monotonic time of the next cleaning */
-    uint32_t state_key; /* index under which its snapshot is sealed, as far as we know */
+    uint64_t no_snapshot; /* of this epoch: it has one that can't be replaced */
     double last_ms;     /* of the last rekey */
     bool dirty;         /* behind lock: its requests changed */
 } ctl_group;
@@ -58,14 +66,17 @@ typedef struct ctl {
     uint8_t audit_prev[GK_HASH];
     int64_t clean_ms, keys_ms;
     int64_t quiet_until; /* no campaign before: after a handover */
-    char *text;          /* floors, as read at the start: "GROUP EPOCH HASH" lines */
+    ctl_floor *floors;
+    size_t n_floors, cap_floors, floor_bytes; /* floor_bytes: written since the file was made anew */
+    bool mine; /* the authority names us */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
     ctl_group **groups;
     size_t n_groups, cap_groups;
     bool leader, fenced, campaign, stop, reload, expired, woken;
-    bool commands_dirty, authority_dirty, keys_dirty, live_missing;
+    bool commands_dirty, authority_dirty, keys_dirty, live_missing, groups_dirty;
+    bool session_over; /* what was read before may be of another history */
     int32_t seen;        /* version of the epoch node when the pulse thread said `campaign` */
     int32_t token;       /* version of the epoch node while leading */
     int64_t progress_ms; /* when the main thread was last seen */
@@ -87,8 +98,9 @@ bool ctl_keys_publish(ctl *c);                       /* our exchange key */
 bool ctl_keys_read(ctl *c, bool *can_lead);          /* state keys that are there; can_lead false when the newest isn't for us */
 uint32_t ctl_keys_newest(const ctl *c);
 bool ctl_keys_renew(ctl *c);                         /* leader: a new state key when one is needed */
-bool ctl_keys_floor(const ctl *c, const char *group, uint64_t *epoch, uint8_t hash[GK_HASH]);
-void ctl_keys_remember(ctl *c, const char *group, uint64_t epoch, const uint8_t hash[GK_HASH]);
+/* ctl_keys_floor: the highest epoch that this controller saw of a group; false: none. ctl_keys_remember raises it. */
+const ctl_floor *ctl_keys_floor(const ctl *c, const uint8_t id[GK_GROUP_ID]);
+void ctl_keys_remember(ctl *c, const gk_group *g);
 void ctl_keys_close(ctl *c);
 
 /* --- ctl_pulse.c --- */
@@ -103,11 +115,14 @@ void ctl_riders_clear(ctl_group *g);
 void ctl_audit(ctl_group *g, const char *action, const char *member, const char *by, gk_bytes reason);
 /* ctl_multi: check of the fencing token, plan's strict writes (or none), g's riders, and the audit entries, all or nothing. */
 ctl_outcome ctl_multi(ctl *c, ctl_group *g, const gk_plan *plan);
+/* ctl_remove_squatter deletes, fenced, a node of that version that isn't a controller's and lies where one of ours belongs. */
+bool ctl_remove_squatter(ctl *c, const char *path, int32_t version);
 /* ctl_loose does a plan's loose writes and deletes g's spent requests. */
 void ctl_loose(ctl *c, ctl_group *g, const gk_plan *plan);
 void ctl_spend(ctl_names *l, const char *path);
 void ctl_spend_all(ctl *c, ctl_names *l);
 bool ctl_audit_resume(ctl *c); /* the hash of the newest entry */
+void ctl_audit_prune(ctl *c);  /* the oldest entries go, when there are many */
 
 /* --- ctl_group.c --- */
 ctl_group *ctl_group_find(ctl *c, const char *name);
@@ -122,6 +137,10 @@ bool ctl_group_turn(ctl *c, ctl_group *g, uint64_t *due);
 /* ctl_group_run makes and writes a plan with the riders; false: the group has to be loaded again, or we don't lead. */
 ctl_outcome ctl_group_run(ctl *c, ctl_group *g, bool force);
 void ctl_groups_free(ctl *c);
+/* ctl_groups_follow keeps a standby warm: it redoes each epoch as it comes. */
+void ctl_groups_follow(ctl *c);
+/* ctl_group_recover finds the group that an administrator wants to go on in spite of the floor, and takes it as it is; NULL: there is none. */
+ctl_group *ctl_group_recover(ctl *c, const uint8_t id[GK_GROUP_ID]);
 uint64_t ctl_epoch(const ctl_group *g); /* 0: not loaded */
 
 /* --- ctl_command.c --- */

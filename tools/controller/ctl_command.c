@@ -106,7 +106,6 @@ static ctl_outcome create_group(ctl *c, const work *w)
         outcome = ctl_multi(c, g, &plan);
     }
     if (outcome == CTL_DONE) {
-        g->state_key = ctl_keys_newest(c);
         gk_group_commit(engine);
         gk_log(GK_LOG_INFO, "group-created", "group=\"%s\" by=%s", g->name, w->by);
     } else if (g != NULL) {
@@ -180,6 +179,15 @@ static ctl_outcome delete_group(ctl *c, const work *w, ctl_group *g)
     return outcome;
 }
 
+/* recover makes the next epoch come after all that this controller's disk knows of. */
+static bool recover(const ctl *c, ctl_group *g)
+{
+    gk_group_info info = {0};
+    const ctl_floor *f = gk_group_look(g->g, &info) == GK_OK ? ctl_keys_floor(c, info.genesis.id) : NULL;
+
+    return gk_group_recover(g->g, f != NULL && f->epoch > info.epoch ? f->epoch : info.epoch) == GK_OK;
+}
+
 static ctl_outcome group_command(ctl *c, const work *w, ctl_group *g)
 {
     char member[2 * GK_HASH + 1] = {0};
@@ -193,6 +201,8 @@ static ctl_outcome group_command(ctl *c, const work *w, ctl_group *g)
     if (w->cmd.op == GK_OP_DELETE)
         return delete_group(c, w, g);
     r = gk_group_command(g->g, &w->cmd, ctl_now());
+    if (r == GK_REFUSAL_NONE && w->cmd.op == GK_OP_RECOVER && !recover(c, g))
+        r = GK_REFUSAL_STATE;
     if (r != GK_REFUSAL_NONE)
         return refuse(c, w, r == GK_REFUSAL_STATE ? "STATE" : "REFUSED", gk_refusal_str(r));
     if (w->cmd.name.n > 0)
@@ -235,7 +245,7 @@ static ctl_outcome execute(ctl *c, work *w)
         default: return refuse(c, w, "ARG", "this command is for a group");
         }
     }
-    g = ctl_group_by_id(c, w->cmd.target);
+    g = w->cmd.op == GK_OP_RECOVER ? ctl_group_recover(c, w->cmd.target) : ctl_group_by_id(c, w->cmd.target);
     if (g == NULL)
         return refuse(c, w, "NOTFOUND", "there is no such group, or its state cannot be loaded: see the controllers' logs");
     return group_command(c, w, g);

@@ -105,6 +105,15 @@ void ctl_group_drop(ctl_group *g, bool again_soon)
     g->retry_ms = again_soon ? 0 : gk_zk_now_ms() + (g->failures > 6 ? RETRY_MOST_MS : RETRY_MS << g->failures);
 }
 
+static bool is_listed(const ctl_group *g, char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(g->name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool ctl_group_list(ctl *c)
 {
     char path[GK_TREE_PATH];
@@ -113,11 +122,15 @@ bool ctl_group_list(ctl *c)
     int rc = ZOK;
 
     gk_tree_path(path, c->o->root, "groups");
-    rc = gk_zk_children(c->zk, path, false, &names, &n, CTL_TIMEOUT_MS);
+    rc = gk_zk_children(c->zk, path, true, &names, &n, CTL_TIMEOUT_MS);
     for (size_t i = 0; i < n && rc == ZOK; i++) {
         if (gk_name_ok((gk_bytes){(const uint8_t *)names[i], strlen(names[i])}) && ctl_group_find(c, names[i]) == NULL &&
             ctl_group_add(c, names[i], NULL) == NULL)
             rc = ZSYSTEMERROR;
+    }
+    for (size_t i = c->n_groups; i-- > 0 && rc == ZOK;) {
+        if (!is_listed(c->groups[i], names, n))
+            ctl_group_remove(c, c->groups[i]);
     }
     gk_zk_names_free(names, n);
     return rc == ZOK;
@@ -164,6 +177,19 @@ static bool load_chunks(ctl *c, const ctl_group *g, gk_group *engine)
     return ok;
 }
 
+/* next_is_foreign: what lies there isn't a controller's. A leader takes it away; a standby leaves that to the leader, and waits. */
+static bool next_is_foreign(ctl *c, const ctl_group *g, const gk_group *engine, const char *name, const gk_zk_data *d)
+{
+    char path[GK_TREE_PATH];
+
+    if (!gk_group_is_foreign(engine, (gk_bytes){d->data, d->n}))
+        return false;
+    gk_tree_path(path, c->o->root, "groups/%s/%s", g->name, name);
+    if (c->leader)
+        (void)ctl_remove_squatter(c, path, d->stat.version);
+    return true;
+}
+
 /* follow redoes the epochs behind the snapshot. */
 static bool follow(ctl *c, const ctl_group *g, gk_group *engine)
 {
@@ -180,9 +206,9 @@ static bool follow(ctl *c, const ctl_group *g, gk_group *engine)
         for (size_t i = 0; i < EPOCHS_AT_ONCE && ok && more; i++) {
             gk_err e = d[i].rc == ZNONODE ? GK_OK : gk_group_follow(engine, (gk_bytes){d[i].data, d[i].n});
 
-            more = d[i].rc == ZOK;
-            ok = e == GK_OK;
-            if (!ok)
+            more = d[i].rc == ZOK && e == GK_OK;
+            ok = e == GK_OK || next_is_foreign(c, g, engine, names[i], &d[i]);
+            if (e != GK_OK)
                 gk_log(GK_LOG_ERROR, "epoch-refused", "group=\"%s\" node=\"%s\" why=\"%s\"", g->name, names[i], gk_err_str(e));
         }
         free_some(d, EPOCHS_AT_ONCE);
@@ -194,13 +220,13 @@ static bool follow(ctl *c, const ctl_group *g, gk_group *engine)
 /* check_floor compares with what this controller's disk remembers. */
 static bool check_floor(ctl *c, const ctl_group *g, gk_group *engine)
 {
-    uint8_t hash[GK_HASH];
-    uint64_t epoch = 0;
+    gk_group_info info = {0};
+    const ctl_floor *f = gk_group_look(engine, &info) == GK_OK ? ctl_keys_floor(c, info.genesis.id) : NULL;
 
-    if (g->recovering || !ctl_keys_floor(c, g->name, &epoch, hash) || gk_group_floor(engine, epoch, hash) == GK_OK)
+    if (g->recovering || f == NULL || gk_group_floor(engine, f->epoch, f->hash) == GK_OK)
         return true;
-    gk_log(GK_LOG_ERROR, "state-went-back", "group=\"%s\" seen=%llu hint=\"was ZooKeeper restored? gk-admin group recover\"", g->name,
-           (unsigned long long)epoch);
+    gk_log(GK_LOG_ERROR, "state-went-back", "group=\"%s\" epoch=%llu seen=%llu hint=\"was ZooKeeper restored? gk-admin group recover\"", g->name,
+           (unsigned long long)info.epoch, (unsigned long long)f->epoch);
     return false;
 }
 
@@ -222,6 +248,8 @@ static bool load(ctl *c, ctl_group *g)
     free_some(d, 4);
     if (ok) {
         g->g = engine;
+        if (!g->recovering)
+            ctl_keys_remember(c, engine);
         return true;
     }
     gk_log(GK_LOG_ERROR, "group-not-loaded", "group=\"%s\" why=\"%s\"", g->name, gk_err_str(e));
@@ -229,10 +257,42 @@ static bool load(ctl *c, ctl_group *g)
     return false;
 }
 
+/* catch_up follows a loaded group to the newest. The side znode is read before the epochs: so it is never of one that lies behind. */
+static bool catch_up(ctl *c, ctl_group *g)
+{
+    const char names[2][GK_PATH_MAX] = {"policy", "side"};
+    gk_zk_data d[2] = {0};
+    uint64_t before = ctl_epoch(g);
+    bool ok = read_some(c, g, names, 2, d) == ZOK && d[0].rc == ZOK && d[1].rc == ZOK &&
+              gk_group_policy(g->g, (gk_bytes){d[0].data, d[0].n}) == GK_OK && gk_group_side(g->g, (gk_bytes){d[1].data, d[1].n}) == GK_OK &&
+              follow(c, g, g->g) && check_floor(c, g, g->g);
+
+    free_some(d, 2);
+    if (ok && ctl_epoch(g) > before)
+        ctl_keys_remember(c, g->g);
+    return ok;
+}
+
+static void taken(ctl *c, ctl_group *g)
+{
+    g->behind = false;
+    g->fresh_ms = 0;
+    g->no_snapshot = 0;
+    pthread_mutex_lock(&c->lock);
+    g->dirty = g->dirty || c->leader; /* its requests, and the watch on them */
+    pthread_mutex_unlock(&c->lock);
+}
+
 bool ctl_group_ready(ctl *c, ctl_group *g)
 {
-    if (g->g != NULL)
+    if (g->g != NULL && !g->behind)
         return true;
+    if (g->g != NULL && catch_up(c, g)) {
+        taken(c, g);
+        return true;
+    }
+    if (g->g != NULL)
+        ctl_group_drop(g, true);
     if (gk_zk_now_ms() < g->retry_ms)
         return false;
     if (!load(c, g)) {
@@ -240,9 +300,83 @@ bool ctl_group_ready(ctl *c, ctl_group *g)
         return false;
     }
     g->failures = 0;
-    g->fresh_ms = 0;
-    pthread_mutex_lock(&c->lock);
-    g->dirty = true; /* its requests, and the watch on them */
-    pthread_mutex_unlock(&c->lock);
+    taken(c, g);
     return true;
+}
+
+ctl_group *ctl_group_recover(ctl *c, const uint8_t id[GK_GROUP_ID])
+{
+    ctl_group *g = ctl_group_by_id(c, id);
+
+    for (size_t i = 0; i < c->n_groups && g == NULL; i++) {
+        gk_group_info info = {0};
+
+        if (c->groups[i]->g != NULL)
+            continue;
+        c->groups[i]->recovering = true;
+        c->groups[i]->retry_ms = 0;
+        if (ctl_group_ready(c, c->groups[i]) && gk_group_look(c->groups[i]->g, &info) == GK_OK && memcmp(info.genesis.id, id, GK_GROUP_ID) == 0)
+            g = c->groups[i];
+        else
+            ctl_group_drop(c->groups[i], false);
+        c->groups[i]->recovering = false;
+    }
+    return g;
+}
+
+/* follow_one: as a standby. False: something else is more urgent. */
+static bool follow_one(ctl *c, ctl_group *g)
+{
+    char path[GK_TREE_PATH];
+    bool dirty = false;
+    bool urgent = false;
+    int rc = ZOK;
+
+    pthread_mutex_lock(&c->lock);
+    dirty = g->dirty || g->g == NULL;
+    g->dirty = false;
+    urgent = c->campaign || c->stop;
+    c->progress_ms = gk_zk_now_ms();
+    pthread_mutex_unlock(&c->lock);
+    /* twice: an epoch may come between reading and watching; what still lies there then isn't a controller's, and the watch tells when it goes */
+    for (int i = 0; i < 2 && rc == ZOK && dirty && !urgent; i++) {
+        if (!ctl_group_ready(c, g))
+            return true; /* it is tried again: there is nothing loaded */
+        g->behind = true; /* once more next time, and when this becomes the leader */
+        gk_tree_path(path, c->o->root, "groups/%s/epochs/%llu", g->name, (unsigned long long)ctl_epoch(g) + 1);
+        rc = gk_zk_exists(c->zk, path, true, NULL, CTL_TIMEOUT_MS);
+    }
+    pthread_mutex_lock(&c->lock);
+    g->dirty = g->dirty || (dirty && (urgent || (rc != ZOK && rc != ZNONODE)));
+    pthread_mutex_unlock(&c->lock);
+    return !urgent;
+}
+
+void ctl_groups_follow(ctl *c)
+{
+    bool listed = true;
+    bool can_lead = false;
+    bool failing = false;
+
+    pthread_mutex_lock(&c->lock);
+    listed = !c->groups_dirty;
+    c->groups_dirty = false;
+    pthread_mutex_unlock(&c->lock);
+    if (!c->mine || !gk_zk_connected(c->zk))
+        listed = true;
+    else if (!listed)
+        listed = ctl_group_list(c);
+    for (size_t i = 0; i < c->n_groups; i++)
+        failing = failing || c->groups[i]->failures > 0;
+    if (c->mine && c->n_groups > 0 && (ctl_keys_newest(c) == 0 || (failing && gk_zk_now_ms() > c->keys_ms))) {
+        (void)ctl_keys_read(c, &can_lead); /* there may be a newer state key */
+        c->keys_ms = gk_zk_now_ms() + 5000;
+    }
+    for (size_t i = 0; i < c->n_groups && c->mine && gk_zk_connected(c->zk); i++) {
+        if (!follow_one(c, c->groups[i]))
+            break;
+    }
+    pthread_mutex_lock(&c->lock);
+    c->groups_dirty = c->groups_dirty || !listed;
+    pthread_mutex_unlock(&c->lock);
 }

@@ -14,7 +14,7 @@
 #include "../common/gk_log.h"
 #include "ctl.h"
 
-enum { ROTATE_MS = 86400000, FLOORS_MAX = 64 * 1024 * 1024 };
+enum { ROTATE_MS = 86400000, FLOORS_MAX = 64 * 1024 * 1024, FLOORS_GROW = 4 * 1024 * 1024, FLOOR_LINE = 128 };
 
 /* open_dh loads this controller's X25519 key, or makes it. */
 static gk_err open_dh(ctl *c, char *why, size_t why_n)
@@ -44,22 +44,109 @@ static gk_err open_dh(ctl *c, char *why, size_t why_n)
     return e;
 }
 
-/* open_floors reads what was seen before and goes on writing behind it. */
-static gk_err open_floors(ctl *c, char *why, size_t why_n)
+const ctl_floor *ctl_keys_floor(const ctl *c, const uint8_t id[GK_GROUP_ID])
+{
+    for (size_t i = 0; i < c->n_floors; i++) {
+        if (memcmp(c->floors[i].id, id, GK_GROUP_ID) == 0) /* public */
+            return &c->floors[i];
+    }
+    return NULL;
+}
+
+/* raise_floor gives false when there is no memory. */
+static bool raise_floor(ctl *c, const ctl_floor *f)
+{
+    ctl_floor *old = (ctl_floor *)(uintptr_t)ctl_keys_floor(c, f->id);
+
+    if (old != NULL) {
+        *old = f->epoch >= old->epoch ? *f : *old;
+        return true;
+    }
+    if (c->n_floors == c->cap_floors) {
+        size_t cap = c->cap_floors * 2 + 64;
+        void *p = realloc(c->floors, cap * sizeof(*c->floors));
+
+        if (p == NULL)
+            return false;
+        c->floors = p;
+        c->cap_floors = cap;
+    }
+    c->floors[c->n_floors++] = *f;
+    return true;
+}
+
+/* A line: the group's id, its epoch, the hash of that epoch's message. */
+static int floor_line(char out[FLOOR_LINE], const ctl_floor *f)
+{
+    char id[2 * GK_GROUP_ID + 1];
+    char hash[2 * GK_HASH + 1];
+
+    cli_hex(id, f->id, GK_GROUP_ID);
+    cli_hex(hash, f->hash, GK_HASH);
+    return snprintf(out, FLOOR_LINE, "%s %llu %s\n", id, (unsigned long long)f->epoch, hash);
+}
+
+static bool parse_floors(ctl *c, const char *text)
+{
+    bool ok = true;
+
+    for (const char *line = text; line != NULL && *line != '\0' && ok;) {
+        const char *end = strchr(line, '\n');
+        char id[2 * GK_GROUP_ID + 1] = {0};
+        char hash[2 * GK_HASH + 1] = {0};
+        unsigned long long epoch = 0;
+        ctl_floor f = {0};
+
+        /* the last line may be cut by a crash */
+        if (end != NULL && sscanf(line, "%32[0-9a-f] %llu %64[0-9a-f]", id, &epoch, hash) == 3 && cli_unhex(f.id, GK_GROUP_ID, id) &&
+            cli_unhex(f.hash, GK_HASH, hash)) {
+            f.epoch = epoch;
+            ok = raise_floor(c, &f);
+        }
+        line = end == NULL ? NULL : end + 1;
+    }
+    return ok;
+}
+
+/* write_floors makes the file anew, one line for each group, and opens it for more behind it. */
+static gk_err write_floors(ctl *c, char *why, size_t why_n)
 {
     char file[GK_TREE_PATH + 16];
     size_t n = 0;
-    gk_err e = GK_OK;
+    char *text = calloc(c->n_floors + 1, FLOOR_LINE);
+    gk_err e = text == NULL ? GK_ERR_NOMEM : GK_OK;
 
     (void)snprintf(file, sizeof(file), "%s/floors", c->state_dir);
-    e = gk_io_read(file, FLOORS_MAX, (uint8_t **)&c->text, &n, why, why_n);
-    if (e != GK_OK && e != GK_ERR_NOTFOUND)
+    for (size_t i = 0; i < c->n_floors && e == GK_OK; i++)
+        n += (size_t)floor_line(text + n, &c->floors[i]);
+    if (e == GK_OK)
+        e = gk_io_replace(file, text, n, 0600, why, why_n);
+    free(text);
+    if (e != GK_OK)
         return e;
-    c->floor_fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (c->floor_fd >= 0)
+        (void)close(c->floor_fd);
+    c->floor_bytes = 0;
+    c->floor_fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC);
     if (c->floor_fd >= 0)
         return GK_OK;
     (void)snprintf(why, why_n, "%s cannot be opened: %s", file, strerror(errno));
     return GK_ERR_IO;
+}
+
+static gk_err open_floors(ctl *c, char *why, size_t why_n)
+{
+    char file[GK_TREE_PATH + 16];
+    char *text = NULL;
+    size_t n = 0;
+    gk_err e = GK_OK;
+
+    (void)snprintf(file, sizeof(file), "%s/floors", c->state_dir);
+    e = gk_io_read(file, FLOORS_MAX, (uint8_t **)&text, &n, why, why_n);
+    if (e == GK_OK && !parse_floors(c, text))
+        e = GK_ERR_NOMEM;
+    free(text);
+    return e == GK_OK || e == GK_ERR_NOTFOUND ? write_floors(c, why, why_n) : e;
 }
 
 bool ctl_keys_open(ctl *c, char *why, size_t why_n)
@@ -86,7 +173,7 @@ void ctl_keys_close(ctl *c)
     gk_key_free(c->dh);
     gk_state_keys_free(c->state_keys);
     gk_authority_free(c->authority);
-    free(c->text);
+    free(c->floors);
     if (c->floor_fd >= 0)
         (void)close(c->floor_fd);
 }
@@ -99,7 +186,6 @@ bool ctl_keys_authority(ctl *c)
     uint8_t pub[GK_SIGN_PUBLIC];
     gk_bytes all = {0};
     bool fresh = false;
-    bool mine = false;
     int rc = gk_tree_authority(c->zk, c->o->root, &c->authority, CTL_TIMEOUT_MS);
 
     if (rc != ZOK) {
@@ -108,7 +194,8 @@ bool ctl_keys_authority(ctl *c)
     }
     c->control.authority = c->authority;
     if (before == gk_authority_version(c->authority))
-        return true;
+        return c->mine;
+    c->mine = false;
     (void)snprintf(pin, sizeof(pin), "%s/root", c->state_dir);
     if (gk_tree_pin(pin, c->authority, &fresh, why, sizeof(why)) != GK_OK) {
         gk_log(GK_LOG_ERROR, "authority-replaced", "why=\"%s\"", why);
@@ -118,11 +205,11 @@ bool ctl_keys_authority(ctl *c)
     if (gk_sign_public(pub, c->sign) != GK_OK)
         return false;
     for (size_t i = 0; i + GK_SIGN_PUBLIC <= all.n; i += GK_SIGN_PUBLIC)
-        mine = mine || memcmp(all.p + i, pub, GK_SIGN_PUBLIC) == 0; /* public */
+        c->mine = c->mine || memcmp(all.p + i, pub, GK_SIGN_PUBLIC) == 0; /* public */
     gk_link_trust(c->link, (const uint8_t(*)[GK_SIGN_PUBLIC])(const void *)all.p, all.n / GK_SIGN_PUBLIC);
-    gk_log(mine ? GK_LOG_INFO : GK_LOG_WARN, "authority", "version=%llu controllers=%zu mine=%s",
-           (unsigned long long)gk_authority_version(c->authority), all.n / GK_SIGN_PUBLIC, mine ? "yes" : "no");
-    return mine;
+    gk_log(c->mine ? GK_LOG_INFO : GK_LOG_WARN, "authority", "version=%llu controllers=%zu mine=%s",
+           (unsigned long long)gk_authority_version(c->authority), all.n / GK_SIGN_PUBLIC, c->mine ? "yes" : "no");
+    return c->mine;
 }
 
 bool ctl_keys_publish(ctl *c)
@@ -253,39 +340,24 @@ bool ctl_keys_renew(ctl *c)
     return ok;
 }
 
-bool ctl_keys_floor(const ctl *c, const char *group, uint64_t *epoch, uint8_t hash[GK_HASH])
+void ctl_keys_remember(ctl *c, const gk_group *g)
 {
-    size_t n = strlen(group);
-    bool found = false;
-
-    for (const char *line = c->text; line != NULL && *line != '\0';) {
-        const char *end = strchr(line, '\n');
-
-        if (strncmp(line, group, n) == 0 && line[n] == ' ' && end != NULL) {
-            char hex[2 * GK_HASH + 1] = {0};
-            unsigned long long e = 0;
-            uint8_t h[GK_HASH];
-
-            if (sscanf(line + n, " %llu %64[0-9a-f]", &e, hex) == 2 && cli_unhex(h, GK_HASH, hex) && e >= *epoch) {
-                *epoch = e;
-                memcpy(hash, h, GK_HASH);
-                found = true;
-            }
-        }
-        line = end == NULL ? NULL : end + 1;
-    }
-    return found;
-}
-
-void ctl_keys_remember(ctl *c, const char *group, uint64_t epoch, const uint8_t hash[GK_HASH])
-{
-    char line[GK_NAME_MAX + 100];
-    char hex[2 * GK_HASH + 1];
+    gk_group_info info = {0};
+    ctl_floor f = {0};
+    char line[FLOOR_LINE];
+    char why[512] = {0};
     int n = 0;
 
-    cli_hex(hex, hash, GK_HASH);
-    n = snprintf(line, sizeof(line), "%s %llu %s\n", group, (unsigned long long)epoch, hex);
+    if (gk_group_look(g, &info) != GK_OK)
+        return;
+    memcpy(f.id, info.genesis.id, GK_GROUP_ID);
+    memcpy(f.hash, info.hash, GK_HASH);
+    f.epoch = info.epoch;
+    n = floor_line(line, &f);
     /* no fsync: what a crash of the whole machine loses is a check, not a key */
-    if (write(c->floor_fd, line, (size_t)n) != n)
+    if (!raise_floor(c, &f) || write(c->floor_fd, line, (size_t)n) != n)
         gk_log(GK_LOG_WARN, "floor-not-written", "why=\"%s\"", strerror(errno));
+    c->floor_bytes += (size_t)n;
+    if (c->floor_bytes > FLOORS_GROW && write_floors(c, why, sizeof(why)) != GK_OK)
+        gk_log(GK_LOG_WARN, "floor-not-written", "why=\"%s\"", why);
 }

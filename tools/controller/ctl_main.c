@@ -54,6 +54,8 @@ static void mark(ctl *c, const char *path)
         c->authority_dirty = true;
     else if (strcmp(rest, "controllers/keys") == 0)
         c->keys_dirty = true;
+    else if (strcmp(rest, "groups") == 0)
+        c->groups_dirty = true;
     else if (strncmp(rest, "groups/", 7) == 0) {
         size_t name_n = strcspn(rest + 7, "/");
 
@@ -73,7 +75,8 @@ static void on_event(void *arg, gk_zk_event event, const char *path)
         mark(c, path);
     if (event == GK_ZK_EXPIRED || event == GK_ZK_CONNECTED) { /* watches may be gone, and our ephemeral node */
         c->expired = true;
-        c->commands_dirty = c->authority_dirty = c->keys_dirty = c->live_missing = true;
+        c->commands_dirty = c->authority_dirty = c->keys_dirty = c->live_missing = c->groups_dirty = true;
+        c->session_over = c->session_over || event == GK_ZK_EXPIRED;
         for (size_t i = 0; i < c->n_groups; i++)
             c->groups[i]->dirty = true;
     }
@@ -94,6 +97,7 @@ static void clean_results(ctl *c)
     ctl_names old = {0};
 
     c->clean_ms = gk_zk_now_ms() + KEYS_MS;
+    ctl_audit_prune(c);
     gk_tree_path(path, c->o->root, "%s", folders[0]);
     if (gk_zk_children(c->zk, path, false, &names, &n, CTL_TIMEOUT_MS) != ZOK)
         return;
@@ -174,12 +178,15 @@ static void watch_authority(ctl *c)
 /* turn is one round of the main thread. */
 static uint64_t turn(ctl *c)
 {
+    bool over = false;
     bool missing = false;
     bool fenced = false;
     bool wants = false;
     bool reload = false;
 
     pthread_mutex_lock(&c->lock);
+    over = c->session_over;
+    c->session_over = false;
     missing = c->live_missing;
     c->live_missing = false;
     fenced = c->leader && c->fenced;
@@ -204,8 +211,12 @@ static uint64_t turn(ctl *c)
             (void)ctl_keys_publish(c);
         watch_authority(c);
     }
+    for (size_t i = 0; i < c->n_groups && over; i++)
+        ctl_group_drop(c->groups[i], true);
     if (wants)
         ctl_campaign(c);
+    if (!c->leader)
+        ctl_groups_follow(c);
     return c->leader ? lead(c) : ctl_now() + 1000;
 }
 
@@ -300,6 +311,7 @@ int gk_controller_run(const gk_controller_options *o)
         gk_notify("READY=1");
         while (!stop) {
             rest(&c, turn(&c));
+            gk_notify("WATCHDOG=1");
             pthread_mutex_lock(&c.lock);
             stop = c.stop;
             pthread_mutex_unlock(&c.lock);

@@ -56,6 +56,7 @@ void ctl_step_down(ctl *c, bool handover)
     }
     pthread_mutex_lock(&c->lock);
     c->leader = c->fenced = c->campaign = false;
+    c->groups_dirty = true;
     pthread_mutex_unlock(&c->lock);
     gk_link_say(c->link, false, 0, false);
     ctl_groups_free(c);

@@ -93,6 +93,58 @@ static bool read_requests(ctl *c, ctl_group *g)
     return rc == ZOK || rc == ZNONODE;
 }
 
+/* lowest_epoch: the oldest number in epochs/. */
+static bool lowest_epoch(ctl *c, const ctl_group *g, uint64_t *lowest)
+{
+    char path[GK_TREE_PATH];
+    char **names = NULL;
+    size_t n = 0;
+    int rc = ZOK;
+
+    gk_tree_path(path, c->o->root, "groups/%s/epochs", g->name);
+    rc = gk_zk_children(c->zk, path, false, &names, &n, CTL_TIMEOUT_MS);
+    *lowest = UINT64_MAX;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t e = strtoull(names[i], NULL, 10);
+
+        *lowest = e < *lowest ? e : *lowest;
+    }
+    gk_zk_names_free(names, n);
+    return rc == ZOK && n > 0;
+}
+
+static ctl_outcome snapshot(ctl *c, ctl_group *g)
+{
+    gk_plan *plans = NULL;
+    size_t n = 0;
+    uint64_t oldest = 0;
+    ctl_outcome outcome = CTL_DONE;
+    gk_err e = lowest_epoch(c, g, &oldest) ? gk_group_snapshot(g->g, oldest, &plans, &n) : GK_ERR_IO;
+
+    g->no_snapshot = ctl_epoch(g);
+    if (e == GK_ERR_STATE) /* this epoch has a large one: after the next epoch */
+        return CTL_DONE;
+    if (e != GK_OK)
+        return CTL_FAILED;
+    for (size_t i = 0; i < n && outcome == CTL_DONE; i++) {
+        ctl_group carrier = {0};
+
+        (void)snprintf(carrier.name, sizeof(carrier.name), "%s", g->name);
+        outcome = ctl_multi(c, &carrier, &plans[i]);
+        if (outcome == CTL_DONE)
+            ctl_loose(c, &carrier, &plans[i]);
+    }
+    if (outcome == CTL_DONE)
+        gk_group_snapshot_done(g->g);
+    else
+        ctl_group_drop(g, true);
+    for (size_t i = 0; i < n; i++)
+        gk_plan_clear(&plans[i]);
+    free(plans);
+    gk_log(GK_LOG_DEBUG, "snapshot", "group=\"%s\" parts=%zu done=%s", g->name, n, outcome == CTL_DONE ? "yes" : "no");
+    return outcome;
+}
+
 ctl_outcome ctl_group_run(ctl *c, ctl_group *g, bool force)
 {
     gk_plan plan = {0};
@@ -116,11 +168,13 @@ ctl_outcome ctl_group_run(ctl *c, ctl_group *g, bool force)
         ctl_loose(c, g, &plan);
         if (plan.epoch != 0 && gk_group_look(g->g, &info) == GK_OK) {
             g->last_ms = (double)(gk_zk_now_ms() - began);
-            ctl_keys_remember(c, g->name, info.epoch, info.hash);
+            ctl_keys_remember(c, g->g);
             gk_log(GK_LOG_INFO, "rekey", "group=\"%s\" epoch=%llu reason=%s joined=%u left=%u wraps=%u bytes=%zu ms=%.0f", g->name,
                    (unsigned long long)plan.epoch, gk_reason_str(plan.reason), plan.joined, plan.left, plan.wraps, plan.key_bytes,
                    g->last_ms);
         }
+        if (plan.reason == GK_REASON_RECOVER) /* the epochs before this one are not there: nobody could follow to it */
+            outcome = snapshot(c, g);
     } else {
         /* unknown or failed: what ZooKeeper has is what counts; nothing of a plan that failed was ever visible */
         ctl_group_drop(g, outcome != CTL_FAILED || g->failures == 0);
@@ -150,55 +204,6 @@ static ctl_outcome sign_of_life(ctl *c, ctl_group *g, uint32_t max_age_s)
         g->fresh_ms = ctl_now() + (uint64_t)max_age_s * 1000 / 3;
     else
         g->fresh_ms = ctl_now() + 1000;
-    return outcome;
-}
-
-/* lowest_epoch: the oldest number in epochs/. */
-static bool lowest_epoch(ctl *c, const ctl_group *g, uint64_t *lowest)
-{
-    char path[GK_TREE_PATH];
-    char **names = NULL;
-    size_t n = 0;
-    int rc = ZOK;
-
-    gk_tree_path(path, c->o->root, "groups/%s/epochs", g->name);
-    rc = gk_zk_children(c->zk, path, false, &names, &n, CTL_TIMEOUT_MS);
-    *lowest = UINT64_MAX;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t e = strtoull(names[i], NULL, 10);
-
-        *lowest = e < *lowest ? e : *lowest;
-    }
-    gk_zk_names_free(names, n);
-    return rc == ZOK && n > 0;
-}
-
-static ctl_outcome snapshot(ctl *c, ctl_group *g)
-{
-    gk_plan *plans = NULL;
-    size_t n = 0;
-    uint64_t oldest = 0;
-    uint32_t index = ctl_keys_newest(c);
-    ctl_outcome outcome = CTL_DONE;
-
-    if (!lowest_epoch(c, g, &oldest) || gk_group_snapshot(g->g, oldest, &plans, &n) != GK_OK)
-        return CTL_FAILED;
-    for (size_t i = 0; i < n && outcome == CTL_DONE; i++) {
-        ctl_group carrier = {0};
-
-        (void)snprintf(carrier.name, sizeof(carrier.name), "%s", g->name);
-        outcome = ctl_multi(c, &carrier, &plans[i]);
-        if (outcome == CTL_DONE)
-            ctl_loose(c, &carrier, &plans[i]);
-    }
-    if (outcome == CTL_DONE) {
-        gk_group_snapshot_done(g->g);
-        g->state_key = index;
-    }
-    for (size_t i = 0; i < n; i++)
-        gk_plan_clear(&plans[i]);
-    free(plans);
-    gk_log(GK_LOG_DEBUG, "snapshot", "group=\"%s\" parts=%zu done=%s", g->name, n, outcome == CTL_DONE ? "yes" : "no");
     return outcome;
 }
 
@@ -251,7 +256,8 @@ bool ctl_group_turn(ctl *c, ctl_group *g, uint64_t *due)
         outcome = ctl_group_run(c, g, false);
     if (outcome == CTL_DONE && gk_group_look(g->g, &info) == GK_OK && ctl_now() >= g->fresh_ms)
         outcome = sign_of_life(c, g, info.policy.max_age_s);
-    if (outcome == CTL_DONE && (gk_group_snapshot_due(g->g) || g->state_key != ctl_keys_newest(c)))
+    if (outcome == CTL_DONE && g->no_snapshot != info.epoch &&
+        (gk_group_snapshot_due(g->g) || gk_group_sealed_with(g->g) != ctl_keys_newest(c)))
         outcome = snapshot(c, g);
     if (outcome == CTL_DONE && gk_zk_now_ms() >= g->clean_ms)
         clean(c, g);

@@ -113,6 +113,13 @@ static void add_plan(ctl *c, ctl_group *g, const gk_plan *plan, batch *b)
     }
 }
 
+/* is_ours_to_make: who else made one there is somebody who wants to stop the group, or a leader that died before it was of use. An epoch is judged
+ * when the group is loaded anew. */
+static bool is_ours_to_make(const char *path)
+{
+    return strstr(path, "/replies/") != NULL || strstr(path, "/state/") != NULL || strstr(path, "/members/") != NULL;
+}
+
 ctl_outcome ctl_multi(ctl *c, ctl_group *g, const gk_plan *plan)
 {
     size_t most = 2 + g->n_riders + (plan == NULL ? 0 : plan->n);
@@ -144,6 +151,8 @@ ctl_outcome ctl_multi(ctl *c, ctl_group *g, const gk_plan *plan)
         outcome = CTL_FENCED;
         ctl_set_fenced(c);
     } else {
+        if (rc == ZNODEEXISTS && failed < b.n && is_ours_to_make(b.ops[failed].path))
+            (void)ctl_remove_squatter(c, b.ops[failed].path, -1);
         gk_log(GK_LOG_WARN, "multi-failed", "group=\"%s\" code=%d text=\"%s\" operation=%zu path=\"%s\"", g->name, rc, gk_zk_str(rc),
                failed, failed < b.n ? b.ops[failed].path : "");
     }
@@ -152,6 +161,19 @@ out:
     free(b.ops);
     free(b.paths);
     return outcome;
+}
+
+bool ctl_remove_squatter(ctl *c, const char *path, int32_t version)
+{
+    char epoch[GK_TREE_PATH];
+    gk_zk_op ops[2] = {{.kind = GK_ZK_CHECK, .path = epoch, .version = c->token}, {.kind = GK_ZK_DELETE, .path = path, .version = version}};
+    int rc = ZOK;
+
+    gk_tree_path(epoch, c->o->root, "controllers/epoch");
+    rc = gk_zk_multi(c->zk, ops, 2, NULL, NULL, CTL_TIMEOUT_MS);
+    gk_log(GK_LOG_WARN, "foreign-node-removed", "path=\"%s\" done=%s hint=\"somebody else may write here: give the controllers --auth-file\"", path,
+           rc == ZOK ? "yes" : gk_zk_str(rc));
+    return rc == ZOK;
 }
 
 void ctl_spend(ctl_names *l, const char *path)
@@ -229,4 +251,32 @@ bool ctl_audit_resume(ctl *c)
     }
     gk_zk_names_free(names, n);
     return rc == ZOK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void ctl_audit_prune(ctl *c)
+{
+    char path[GK_TREE_PATH];
+    char **names = NULL;
+    size_t n = 0;
+    struct Stat stat = {0};
+    ctl_names old = {0};
+
+    gk_tree_path(path, c->o->root, "audit");
+    if (gk_zk_exists(c->zk, path, false, &stat, CTL_TIMEOUT_MS) != ZOK || stat.numChildren <= CTL_AUDIT_KEEP + CTL_AUDIT_KEEP / 10 ||
+        gk_zk_children(c->zk, path, false, &names, &n, CTL_TIMEOUT_MS) != ZOK)
+        return;
+    qsort(names, n, sizeof(*names), by_name);
+    for (size_t i = 0; i + CTL_AUDIT_KEEP < n; i++) {
+        gk_tree_path(path, c->o->root, "audit/%s", names[i]);
+        ctl_spend(&old, path);
+    }
+    gk_log(GK_LOG_INFO, "audit-pruned", "entries=%zu", old.n);
+    ctl_spend_all(c, &old);
+    free(old.paths);
+    gk_zk_names_free(names, n);
 }

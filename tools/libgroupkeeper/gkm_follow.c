@@ -177,14 +177,14 @@ static bool look_around(gkm *m)
     for (size_t i = 0; i < n; i++) {
         uint64_t e = strtoull(names[i], NULL, 10);
 
-        low = e < low ? e : low;
+        low = e > gk_member_epoch(m->e) && e < low ? e : low; /* of those that we lack: there may be a gap behind ours */
         high = e > high ? e : high;
     }
     gk_zk_names_free(names, n);
     if (rc != ZOK || n == 0)
         return false;
     pthread_mutex_lock(&m->lock);
-    gk_member_seen(m->e, low, high);
+    gk_member_seen(m->e, low == UINT64_MAX ? high : low, high);
     pthread_mutex_unlock(&m->lock);
     return true;
 }
