@@ -11,7 +11,7 @@ TOOL_LIBS = $$(pkg-config --libs libcjson) -lssl -lcrypto -lpthread -lm
 
 # The member as a library. libgroupkeeper.so also has the plugin's entry points (groupkeeper.native may name it); the jar carries them alone.
 # Its OpenSSL goes in statically and hidden, as the plugin's does; the archive leaves OpenSSL to the program.
-LIBRARY_OBJ := $(GKM_OBJ) $(patsubst %,$(B)/obj/tools/common/%.o,gk_io gk_text gk_tree gk_zk gk_zk_acl gk_zk_multi gk_zk_ops gk_zk_tls)
+LIBRARY_OBJ := $(GKM_OBJ) $(patsubst %,$(B)/obj/tools/common/%.o,gk_io gk_text gk_tree gk_zk gk_zk_acl gk_zk_multi gk_zk_ops gk_zk_reads gk_zk_tls)
 LIBRARY_SO := $(B)/lib/libgroupkeeper.so
 LIBRARY_A := $(B)/lib/libgroupkeeper.a
 LIBRARY_MAP := tools/libgroupkeeper/libgroupkeeper.map

@@ -94,8 +94,10 @@ static bool through_links(plan *p)
 
     for (const char *at = p->connect; at != NULL && *at != '\0';) {
         const char *colon = strchr(at, ':');
-        int port = colon == NULL ? -1 : p->most_ms == 0 ? atoi(colon + 1) : link_open(atoi(colon + 1), p->least_ms, p->most_ms);
+        int port = colon == NULL ? -1 : (int)strtol(colon + 1, NULL, 10);
 
+        if (port > 0 && p->most_ms > 0)
+            port = link_open(port, p->least_ms, p->most_ms);
         if (port <= 0)
             return false;
         used += (size_t)snprintf(p->through + used, sizeof(p->through) - used, "%s127.0.0.1:%d", used > 0 ? "," : "", port);
@@ -133,7 +135,7 @@ static bool read_options(int argc, char **argv, plan *p)
         case 'R': p->rate = atof(optarg); break;
         case 's': p->seconds = atof(optarg); break;
         case 'l': p->linger = atof(optarg); break;
-        case 'f': p->stay = atoi(optarg); break;
+        case 'f': p->stay = (int)strtol(optarg, NULL, 10); break;
         case 'D':
             if (sscanf(optarg, "%d,%d", &p->least_ms, &p->most_ms) != 2)
                 return false;

@@ -92,7 +92,7 @@ static int refuse_node(gkm *m, const char *path, gk_verdict v, const struct Stat
     return -1;
 }
 
-/* take_epoch feeds the epoch that was read into d. Gives 1 when it is followed by the next, 0 when reading ends here, -1 when it was refused or is of no use. */
+/* take_epoch feeds the epoch that was read into d. Gives 1 when the next may follow, 0 when reading ends here, -1 when it was refused. */
 static int take_epoch(gkm *m, const char *path, const gk_zk_data *d, gk_zk_data *kek, gkm_via via, bool more)
 {
     gk_verdict v = GK_FED_OLD;
