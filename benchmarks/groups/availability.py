@@ -10,37 +10,10 @@ import signal
 import subprocess
 import time
 
-from relay import Relay
 from world import MEMBERS, Stage, interval, write
-from gkgroups import Process
-from gkserver import free_port
 
 LIMIT, RESTART = 1.0, 5.0
 FAILURES = ("kill", "stop", "cut")
-
-
-def start_controllers(world, names):
-    """Each controller's ways, to ZooKeeper and to its peer, lead through relays of its own."""
-    world.relays = {}
-    for name in names:
-        world.admin("identity", "new", world.dir / f"{name}.key")
-    world.admin("setup", *(a for n in names for a in ("--controller", world.dir / f"{n}.key.pub")))
-    world.ports = {name: free_port() for name in names}
-    for name in names:
-        zookeeper = [Relay(("127.0.0.1", int(c.split(":")[1]))) for c in world.connect.split(",")]
-        peers = {other: Relay(("127.0.0.1", port)) for other, port in world.ports.items() if other != name}
-        world.relays[name] = zookeeper + list(peers.values())
-        world.arguments = getattr(world, "arguments", {})
-        world.arguments[name] = ["--connect", ",".join(r.address for r in zookeeper), *(a for r in peers.values() for a in ("--peer", r.address))]
-        run_controller(world, name)
-    world.leader()
-
-
-def run_controller(world, name):
-    from gkgroups import ADMIN  # pylint: disable=import-outside-toplevel
-    world.controllers[name] = Process(world, f"controller-{name}", [
-        ADMIN, "controller", "run", "--id", name, "--identity", world.dir / f"{name}.key", "--listen", f"127.0.0.1:{world.ports[name]}",
-        "--root", world.root, *world.arguments[name]])
 
 
 def fail(world, how):
@@ -52,22 +25,21 @@ def fail(world, how):
     elif how == "stop":
         process.kill(signal.SIGSTOP)
     else:
-        for relay in world.relays[name]:
-            relay.cut()
+        world.cut(name)
     if len(world.controllers) > 1:
         return
     time.sleep(RESTART)
     if how != "kill":
         process.kill(signal.SIGKILL)
-    for relay in world.relays[name]:
-        relay.heal()
-    run_controller(world, name)
+    world.heal(name)
+    world.start(name)
 
 
 def one_run(stage, controllers, how, seconds):
     """The share of moments that were available."""
     world = stage.world()
-    start_controllers(world, [chr(ord("a") + i) for i in range(controllers)])
+    world.relays = {}
+    world.setup(*(chr(ord("a") + i) for i in range(controllers)))
     world.admin("group", "create", "g", "--admit", "token", "--batch-window", "20ms", "--period", "0s", "--set", "max-pending=10000")
     token = world.token("g", uses=100000, ttl="1h")
     world.join("g", "warm", "--token-file", token)

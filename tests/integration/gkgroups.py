@@ -7,10 +7,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from gkrelay import Relay
 from gkserver import free_port
 from gktest import ROOT
 
-ADMIN, MEMBER = ROOT / "build" / "bin" / "gk-admin", ROOT / "build" / "bin" / "gk-member"
+BIN = Path(os.environ.get("GK_BIN", ROOT / "build" / "bin"))  # of another build: make groups-sanitized
+ADMIN, MEMBER = BIN / "gk-admin", BIN / "gk-member"
 PATIENCE = 30
 
 
@@ -64,7 +66,7 @@ class World:
         self.dir, self.connect, self.processes = Path(holder.name), connect, []
         self.root = f"/gk-{os.getpid()}-{World.serial}"
         self.tls = ["--ca", tls / "ca.pem", "--cert", tls / "client.pem", "--key", tls / "client.key"] if tls else []
-        self.controllers = {}
+        self.controllers, self.relays = {}, None  # relays: {controller: [Relay]}, when they can be cut off
         self.admin("identity", "new", self.dir / "admin.key")
 
     def stop(self):
@@ -97,11 +99,28 @@ class World:
             self.start(name)
         self.leader()
 
+    def ways(self, name):
+        """A controller's ways to ZooKeeper and to its peers; with relays, they lead through relays of its own."""
+        connect, peers = self.connect.split(","), [f"127.0.0.1:{port}" for other, port in self.ports.items() if other != name]
+        if self.relays is not None:
+            if name not in self.relays:
+                self.relays[name] = [Relay(("127.0.0.1", int(to.split(":")[1]))) for to in connect + peers]
+            through = [r.address for r in self.relays[name]]
+            connect, peers = through[:len(connect)], through[len(connect):]
+        return ["--connect", ",".join(connect), "--root", self.root, *self.tls, *(a for p in peers for a in ("--peer", p))]
+
     def start(self, name):
-        peers = [a for other, port in self.ports.items() if other != name for a in ("--peer", f"127.0.0.1:{port}")]
         self.controllers[name] = Process(self, f"controller-{name}", [
-            ADMIN, "controller", "run", "--id", name, "--identity", self.dir / f"{name}.key", "--listen", f"127.0.0.1:{self.ports[name]}", *peers,
-            *self.common()])
+            ADMIN, "controller", "run", "--id", name, "--identity", self.dir / f"{name}.key", "--listen", f"127.0.0.1:{self.ports[name]}",
+            *self.ways(name)])
+
+    def cut(self, name):
+        for relay in self.relays[name]:
+            relay.cut()
+
+    def heal(self, name):
+        for relay in self.relays[name]:
+            relay.heal()
 
     def role(self, name):
         lines = self.controllers[name].lines()

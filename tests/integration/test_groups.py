@@ -4,13 +4,14 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
 import unittest
 
 import gktest
-from gkgroups import World, wait
+from gkgroups import ADMIN, PATIENCE, World, wait
 from gkserver import free_port
 from gktest import ROOT, Sandbox
 from kazoo.client import KazooClient
@@ -41,8 +42,9 @@ class Ensemble(unittest.TestCase):
         cls.connect = ",".join(s["client"] for s in status)
         cls.secure = ",".join(s["secure"] or "" for s in status)
 
-    def world(self, *controllers, tls=False):
+    def world(self, *controllers, tls=False, relays=False):
         world = World(self, self.secure if tls else self.connect, self.sandbox.dir / "tls" if tls else None)
+        world.relays = {} if relays else None
         world.setup(*(controllers or ("a",)))
         return world
 
@@ -91,7 +93,7 @@ class Life(Ensemble):
         self.assertNotIn(7, two.keys())
         self.assertEqual(max(two.keys()), 6)
         self.assertEqual(w.show("g")["last_rekey"]["reason"], "evict")
-        audit = w.run([gktest.ROOT / "build/bin/gk-admin", "audit", *w.common()]).stdout.decode()
+        audit = w.run([ADMIN, "audit", *w.common()]).stdout.decode()
         for word in ("create", "join", "approve", "leave", "evict", ": lost", "rekey"):
             self.assertIn(word, audit)
 
@@ -129,7 +131,7 @@ class Life(Ensemble):
         w.join("g", "one", "--token-file", token)
         self.assertIn(b"REFUSED", w.join("g", "two", "--token-file", token, check=False).stderr)
         revoked = w.token("g")
-        w.run([ROOT / "build/bin/gk-admin", "token", "revoke", "g", "-", *w.common(), "--admin-key", w.dir / "admin.key"], data=revoked.read_bytes())
+        w.run([ADMIN, "token", "revoke", "g", "-", *w.common(), "--admin-key", w.dir / "admin.key"], data=revoked.read_bytes())
         self.assertIn(b"REFUSED", w.join("g", "three", "--token-file", revoked, check=False).stderr)
         self.assertEqual(w.show("g")["members"], 1)
 
@@ -279,7 +281,7 @@ class Attacks(Ensemble):
         # a command by somebody who is no administrator
         w.admin("identity", "new", w.dir / "mallory.key")
         (w.dir / "mallory.key.root").write_text((w.dir / "admin.key.root").read_text())
-        done = w.run([ROOT / "build/bin/gk-admin", "member", "evict", "g", "one", "--yes", *w.common(), "--admin-key", w.dir / "mallory.key"], check=False)
+        done = w.run([ADMIN, "member", "evict", "g", "one", "--yes", *w.common(), "--admin-key", w.dir / "mallory.key"], check=False)
         self.assertEqual(done.returncode, 1)
         w.admin("group", "rekey", "g")
         self.same_key(4, one, two)
@@ -392,8 +394,8 @@ class Controllers(Ensemble):
         thread.join()
         self.assertFalse(failed)
 
-    def takeover(self, how):
-        w = self.world("a", "b")
+    def takeover(self, how, heal=None, relays=False):
+        w = self.world("a", "b", relays=relays)
         w.admin("group", "create", "g", "--admit", "token", "--batch-window", "50ms", "--period", "0s")
         watcher = w.member("g", "watcher")
         watcher.has(2)
@@ -412,7 +414,7 @@ class Controllers(Ensemble):
             if w.controllers[old].process.poll() is not None:
                 w.start(old)
             else:
-                w.controllers[old].kill(signal.SIGCONT)
+                heal(w, old)
                 wait(lambda old=old: w.role(old)["role"] == "standby", "the old leader stands by")
         info = w.show("g")
         watcher.has(info["epoch"])
@@ -427,10 +429,43 @@ class Controllers(Ensemble):
         self.takeover(lambda w, old: w.controllers[old].kill())
 
     def test_stopped(self):
-        self.takeover(lambda w, old: w.controllers[old].kill(signal.SIGSTOP))
+        self.takeover(lambda w, old: w.controllers[old].kill(signal.SIGSTOP), lambda w, old: w.controllers[old].kill(signal.SIGCONT))
+
+    def test_cut_off(self):
+        """The leader loses its network: to ZooKeeper and to its peer."""
+        self.takeover(World.cut, World.heal, relays=True)
+
+    def test_service_manager(self):
+        """What systemd is told, and a reload."""
+        w = self.world("a")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(str(w.dir / "notify"))
+            manager.settimeout(PATIENCE)
+            w.controllers["a"].kill(signal.SIGTERM)
+            os.environ["NOTIFY_SOCKET"] = str(w.dir / "notify")
+            try:
+                w.start("a")
+            finally:
+                del os.environ["NOTIFY_SOCKET"]
+
+            def told(what):
+                seen = []
+                while what not in seen:
+                    seen.append(manager.recv(100).decode())
+                return seen
+            told("READY=1")
+            told("WATCHDOG=1")
+            told("STATUS=leader")
+            w.admin("group", "create", "g", "--admit", "token")
+            w.controllers["a"].kill(signal.SIGHUP)
+            told("RELOADING=1")
+            told("READY=1")
+            self.assertEqual(w.show("g")["epoch"], 1)
+            self.assertEqual(w.controllers["a"].kill(signal.SIGTERM), 0)
+            told("STOPPING=1")
 
     def test_handover(self):
-        self.takeover(lambda w, old: w.admin("controller", "handover", "--reason", "test"))
+        self.takeover(lambda w, old: w.admin("controller", "handover", "--reason", "test"), lambda w, old: None)
 
     def test_clean_stop_and_a_third(self):
         w = self.world("a", "b")

@@ -179,6 +179,7 @@ static void watch_authority(ctl *c)
 static uint64_t turn(ctl *c)
 {
     bool over = false;
+    bool asked = false;
     bool missing = false;
     bool fenced = false;
     bool wants = false;
@@ -191,6 +192,7 @@ static uint64_t turn(ctl *c)
     c->live_missing = false;
     fenced = c->leader && c->fenced;
     wants = !c->leader && c->campaign;
+    asked = c->reload;
     reload = c->reload || (!c->leader && c->authority_dirty);
     c->reload = false;
     if (!c->leader)
@@ -211,6 +213,8 @@ static uint64_t turn(ctl *c)
             (void)ctl_keys_publish(c);
         watch_authority(c);
     }
+    if (asked)
+        gk_notify("READY=1");
     for (size_t i = 0; i < c->n_groups && over; i++)
         ctl_group_drop(c->groups[i], true);
     if (wants)
@@ -231,6 +235,8 @@ static void *signals(void *arg)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     while (sigwait(&set, &s) == 0) {
+        if (s == SIGHUP)
+            gk_notify("RELOADING=1"); /* the main thread says READY=1 when it is done */
         pthread_mutex_lock(&c->lock);
         if (s == SIGHUP)
             c->reload = c->authority_dirty = true;
@@ -241,8 +247,6 @@ static void *signals(void *arg)
         pthread_mutex_unlock(&c->lock);
         if (s != SIGHUP)
             break;
-        gk_notify("RELOADING=1");
-        gk_notify("READY=1");
     }
     return NULL;
 }
