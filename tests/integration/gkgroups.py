@@ -89,14 +89,14 @@ class World:
         done = self.run([ADMIN, *args, "--json", *self.common(), "--admin-key", self.dir / "admin.key", "--timeout", "30s"], check)
         return json.loads(done.stdout) if done.stdout and not done.returncode else done
 
-    def setup(self, *names):
+    def setup(self, *names, options=()):
         ports = [free_port() for _ in names]
         for name in names:
             self.admin("identity", "new", self.dir / f"{name}.key")
         self.admin("setup", *(a for n in names for a in ("--controller", self.dir / f"{n}.key.pub")))
         self.ports = dict(zip(names, ports))
         for name in names:
-            self.start(name)
+            self.start(name, *options)
         self.leader()
 
     def ways(self, name):
@@ -109,10 +109,10 @@ class World:
             connect, peers = through[:len(connect)], through[len(connect):]
         return ["--connect", ",".join(connect), "--root", self.root, *self.tls, *(a for p in peers for a in ("--peer", p))]
 
-    def start(self, name):
+    def start(self, name, *options):
         self.controllers[name] = Process(self, f"controller-{name}", [
             ADMIN, "controller", "run", "--id", name, "--identity", self.dir / f"{name}.key", "--listen", f"127.0.0.1:{self.ports[name]}",
-            *self.ways(name)])
+            *self.ways(name), *options])
 
     def cut(self, name):
         for relay in self.relays[name]:

@@ -435,6 +435,30 @@ class Controllers(Ensemble):
         """The leader loses its network: to ZooKeeper and to its peer."""
         self.takeover(World.cut, World.heal, relays=True)
 
+    def test_keys_get_old(self):
+        """Exchange and state keys are renewed; what opened the former ones is erased; the state can be opened all along."""
+        w = World(self, self.connect)
+        w.setup("a", "b", options=("--rotate", "4s"))
+        w.admin("group", "create", "g", "--admit", "token", "--period", "0s")
+        one = w.member("g", "one")
+        zk = KazooClient(self.connect)
+        zk.start()
+        self.addCleanup(zk.stop)
+        keys = [w.dir / f"{name}.key.d" / "exchange.key" for name in "ab"]
+        first = [k.read_text() for k in keys]
+
+        def renewed():
+            return all(k.exists() and k.read_text() != old for k, old in zip(keys, first)) and "1" not in zk.get_children(f"{w.root}/controllers/state-keys")
+        wait(renewed, "new exchange keys, and the first state key erased", 60)
+        for c in w.controllers.values():
+            c.kill()
+        wait(lambda: not zk.get_children(f"{w.root}/controllers/live"), "sessions that end", 30)
+        for name in "ab":
+            w.start(name)
+        w.leader()
+        w.join("g", "two")
+        self.assertEqual(one.has(3)["fingerprint"], w.show("g")["fingerprint"])
+
     def test_service_manager(self):
         """What systemd is told, and a reload."""
         w = self.world("a")

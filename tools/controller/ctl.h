@@ -58,6 +58,9 @@ typedef struct ctl {
     gk_link *link;
     bool authenticated;
     gk_key *sign, *dh;
+    gk_key *dh_old; /* the exchange key before, while a state key in ZooKeeper needs it */
+    uint64_t dh_since_ms; /* when dh was published */
+    int64_t rotate_ms; /* monotonic time of the next look at old keys */
     gk_authority *authority;
     gk_state_keys *state_keys;
     gk_control control;
@@ -93,6 +96,7 @@ void ctl_campaign(ctl *c);                 /* become the leader, if nobody else 
 
 /* --- ctl_keys.c: authority, exchange and state keys --- */
 bool ctl_keys_open(ctl *c, char *why, size_t why_n); /* identity, own disk */
+bool ctl_keys_exchange(ctl *c, char *why, size_t why_n); /* our X25519 key: loaded, or made */
 bool ctl_keys_authority(ctl *c);                     /* follows the chain; false when it can't be read or we aren't in it */
 bool ctl_keys_publish(ctl *c);                       /* our exchange key */
 bool ctl_keys_read(ctl *c, bool *can_lead);          /* state keys that are there; can_lead false when the newest isn't for us */
@@ -102,6 +106,10 @@ bool ctl_keys_renew(ctl *c);                         /* leader: a new state key 
 const ctl_floor *ctl_keys_floor(const ctl *c, const uint8_t id[GK_GROUP_ID]);
 void ctl_keys_remember(ctl *c, const gk_group *g);
 void ctl_keys_close(ctl *c);
+
+/* --- ctl_rotate.c --- */
+void ctl_rotate_exchange(ctl *c); /* ours: a new one when it is time, the former one erased when nothing needs it */
+void ctl_rotate_prune(ctl *c);    /* leader: state keys that nothing is sealed under */
 
 /* --- ctl_pulse.c --- */
 void *ctl_pulse(void *arg);

@@ -14,34 +14,47 @@
 #include "../common/gk_log.h"
 #include "ctl.h"
 
-enum { ROTATE_MS = 86400000, FLOORS_MAX = 64 * 1024 * 1024, FLOORS_GROW = 4 * 1024 * 1024, FLOOR_LINE = 128 };
+enum { FLOORS_MAX = 64 * 1024 * 1024, FLOORS_GROW = 4 * 1024 * 1024, FLOOR_LINE = 128 };
 
-/* open_dh loads this controller's X25519 key, or makes it. */
-static gk_err open_dh(ctl *c, char *why, size_t why_n)
+/* load_dh gives GK_ERR_NOTFOUND when there is no such file. */
+static gk_err load_dh(const ctl *c, const char *name, gk_key **out, char *why, size_t why_n)
 {
     char file[GK_TREE_PATH + 16];
-    char pem[GK_PEM_MAX];
     uint8_t *text = NULL;
     size_t n = 0;
     gk_err e = GK_OK;
 
-    (void)snprintf(file, sizeof(file), "%s/exchange.key", c->state_dir);
+    (void)snprintf(file, sizeof(file), "%s/%s", c->state_dir, name);
     e = gk_io_read_secret(file, 4096, &text, &n, why, why_n);
-    if (e == GK_OK) {
-        e = gk_key_from_pem(&c->dh, GK_PURPOSE_EXCHANGE, (gk_bytes){text, n});
-        gk_wipe(text, n);
-        free(text);
+    if (e != GK_OK)
         return e;
-    }
+    e = gk_key_from_pem(out, GK_PURPOSE_EXCHANGE, (gk_bytes){text, n});
+    gk_wipe(text, n);
+    free(text);
+    return e;
+}
+
+bool ctl_keys_exchange(ctl *c, char *why, size_t why_n)
+{
+    char file[GK_TREE_PATH + 16];
+    char pem[GK_PEM_MAX];
+    size_t n = 0;
+    gk_err e = load_dh(c, "exchange.key", &c->dh, why, why_n);
+
     if (e != GK_ERR_NOTFOUND)
-        return e;
+        return e == GK_OK;
+    (void)snprintf(file, sizeof(file), "%s/exchange.key", c->state_dir);
     e = gk_key_generate(&c->dh, GK_PURPOSE_EXCHANGE, 0);
     if (e == GK_OK)
         e = gk_key_to_pem(c->dh, pem, &n);
     if (e == GK_OK)
         e = gk_io_create(file, pem, n, 0600, why, why_n);
     gk_wipe(pem, sizeof(pem));
-    return e;
+    if (e != GK_OK) {
+        gk_key_free(c->dh);
+        c->dh = NULL;
+    }
+    return e == GK_OK;
 }
 
 const ctl_floor *ctl_keys_floor(const ctl *c, const uint8_t id[GK_GROUP_ID])
@@ -151,6 +164,8 @@ static gk_err open_floors(ctl *c, char *why, size_t why_n)
 
 bool ctl_keys_open(ctl *c, char *why, size_t why_n)
 {
+    gk_err e = GK_OK;
+
     c->floor_fd = -1;
     if (gk_tree_key(&c->sign, c->o->identity, why, why_n) != GK_OK)
         return false;
@@ -159,7 +174,8 @@ bool ctl_keys_open(ctl *c, char *why, size_t why_n)
     else
         (void)snprintf(c->state_dir, sizeof(c->state_dir), "%s.d", c->o->identity);
     (void)mkdir(c->state_dir, 0700); /* what fails shows below */
-    if (open_dh(c, why, why_n) != GK_OK || open_floors(c, why, why_n) != GK_OK)
+    e = load_dh(c, "exchange.old", &c->dh_old, why, why_n);
+    if ((e != GK_OK && e != GK_ERR_NOTFOUND) || !ctl_keys_exchange(c, why, why_n) || open_floors(c, why, why_n) != GK_OK)
         return false;
     if (gk_state_keys_new(&c->state_keys) == GK_OK)
         return true;
@@ -171,6 +187,7 @@ void ctl_keys_close(ctl *c)
 {
     gk_key_free(c->sign);
     gk_key_free(c->dh);
+    gk_key_free(c->dh_old);
     gk_state_keys_free(c->state_keys);
     gk_authority_free(c->authority);
     free(c->floors);
@@ -232,10 +249,12 @@ bool ctl_keys_publish(ctl *c)
     if (rc == ZOK && gk_exchange_read(&x, (gk_bytes){d.data, d.n}, c->authority) == GK_OK &&
         gk_bytes_equal((gk_bytes){x.pub, GK_X25519_PUBLIC}, (gk_bytes){mine, GK_X25519_PUBLIC})) {
         gk_zk_data_free(&d);
+        c->dh_since_ms = x.time_ms;
         return true;
     }
     gk_zk_data_free(&d);
-    if ((rc != ZOK && rc != ZNONODE) || gk_exchange_make(&record, c->dh, ctl_now(), c->sign) != GK_OK)
+    c->dh_since_ms = ctl_now();
+    if ((rc != ZOK && rc != ZNONODE) || gk_exchange_make(&record, c->dh, c->dh_since_ms, c->sign) != GK_OK)
         return false;
     rc = rc == ZNONODE
              ? gk_zk_create(c->zk, path, record.p, record.n, gk_tree_acl(c->authenticated, false), ZOO_PERSISTENT, NULL, 0, CTL_TIMEOUT_MS)
@@ -277,6 +296,8 @@ bool ctl_keys_read(ctl *c, bool *can_lead)
         if (rc == ZOK) {
             gk_err e = gk_state_keys_add(c->state_keys, (gk_bytes){d.data, d.n}, c->dh, c->authority);
 
+            if (e != GK_OK && c->dh_old != NULL)
+                e = gk_state_keys_add(c->state_keys, (gk_bytes){d.data, d.n}, c->dh_old, c->authority);
             if (e != GK_OK && e != GK_ERR_NOTFOUND)
                 gk_log(GK_LOG_WARN, "state-key-refused", "index=%lu why=\"%s\"", index, gk_err_str(e));
         }
@@ -326,7 +347,7 @@ bool ctl_keys_renew(ctl *c)
     ctl_rider *r = NULL;
     bool ok = false;
 
-    if (index != 0 && newest_ms < made_ms && ctl_now() < made_ms + ROTATE_MS)
+    if (index != 0 && newest_ms < made_ms && ctl_now() < made_ms + (uint64_t)c->o->rotate_ms)
         return true;
     if (n == 0 || gk_state_keys_make(c->state_keys, &record, &index, to, n, ctl_now(), c->sign) != GK_OK)
         return false;

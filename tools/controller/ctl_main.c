@@ -96,8 +96,6 @@ static void clean_results(ctl *c)
     size_t n = 0;
     ctl_names old = {0};
 
-    c->clean_ms = gk_zk_now_ms() + KEYS_MS;
-    ctl_audit_prune(c);
     gk_tree_path(path, c->o->root, "%s", folders[0]);
     if (gk_zk_children(c->zk, path, false, &names, &n, CTL_TIMEOUT_MS) != ZOK)
         return;
@@ -138,7 +136,7 @@ static uint64_t lead(ctl *c)
             ctl_step_down(c, false);
             return due;
         }
-        c->keys_ms = gk_zk_now_ms() + KEYS_MS;
+        c->keys_ms = gk_zk_now_ms() + (c->o->rotate_ms / 4 < KEYS_MS ? c->o->rotate_ms / 4 : KEYS_MS);
     }
     if (commands && !ctl_commands(c, &handover))
         return due;
@@ -159,8 +157,12 @@ static uint64_t lead(ctl *c)
         if (commands)
             return ctl_now();
     }
-    if (gk_zk_now_ms() > c->clean_ms)
+    if (gk_zk_now_ms() > c->clean_ms) {
         clean_results(c);
+        ctl_audit_prune(c);
+        ctl_rotate_prune(c);
+        c->clean_ms = gk_zk_now_ms() + (c->o->rotate_ms / 4 < KEYS_MS ? c->o->rotate_ms / 4 : KEYS_MS);
+    }
     return due;
 }
 
@@ -217,6 +219,10 @@ static uint64_t turn(ctl *c)
         gk_notify("READY=1");
     for (size_t i = 0; i < c->n_groups && over; i++)
         ctl_group_drop(c->groups[i], true);
+    if (c->mine && gk_zk_connected(c->zk) && gk_zk_now_ms() > c->rotate_ms) {
+        ctl_rotate_exchange(c);
+        c->rotate_ms = gk_zk_now_ms() + (c->o->rotate_ms / 4 < KEYS_MS ? c->o->rotate_ms / 4 : KEYS_MS);
+    }
     if (wants)
         ctl_campaign(c);
     if (!c->leader)

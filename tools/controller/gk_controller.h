@@ -11,6 +11,7 @@ typedef struct gk_controller_options {
     const char *root, *id, *identity, *listen, *state_dir;
     const char *const *peers;
     size_t n_peers;
+    int64_t rotate_ms; /* how long state and exchange keys are in use */
 } gk_controller_options;
 
 /* gk_controller_log sets the level of the log by its name; false when there is no such level. */

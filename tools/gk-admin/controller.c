@@ -19,7 +19,7 @@ static const char help[] = "usage: gk-admin controller run ... | add FILE.pub | 
                            "  gk-admin controller status --json\n";
 
 static const char run_help[] =
-    "usage: gk-admin controller run --id ID --identity FILE --listen H:P [--peer H:P]... [--state-dir DIR] [--log LEVEL]\n"
+    "usage: gk-admin controller run --id ID --identity FILE --listen H:P [--peer H:P]... [--state-dir DIR] [--rotate T] [--log LEVEL]\n"
     "\n"
     "Runs a controller. One line on stdout for each change of its role, JSON; structured logs on stderr. SIGTERM hands over and ends, "
     "SIGHUP reads\n"
@@ -31,6 +31,7 @@ static const char run_help[] =
     "  --listen H:P     where its peers' heartbeats come in\n"
     "  --peer H:P       where another controller listens; may be repeated\n"
     "  --state-dir DIR  its own disk state (default: the identity's file name and .d)\n"
+    "  --rotate T       a new exchange key and a new key for groups' state each (default 24h); old ones are erased\n"
     "  --log LEVEL      error, warn, info (default) or debug\n"
     "\n"
     "example:\n"
@@ -50,7 +51,7 @@ static const char handover_help[] =
 
 static int run_run(admin_options *o, int argc, char **argv)
 {
-    gk_controller_options c = {0};
+    gk_controller_options c = {.rotate_ms = 86400000};
     cli_list peers = {0};
     const char *log = "info";
     const cli_option own[] = {{"id", CLI_STRING, &c.id},
@@ -58,6 +59,7 @@ static int run_run(admin_options *o, int argc, char **argv)
                               {"listen", CLI_STRING, &c.listen},
                               {"peer", CLI_LIST, &peers},
                               {"state-dir", CLI_STRING, &c.state_dir},
+                              {"rotate", CLI_DURATION, &c.rotate_ms},
                               {"log", CLI_STRING, &log},
                               {0}};
     int code = CLI_OK;
@@ -66,6 +68,8 @@ static int run_run(admin_options *o, int argc, char **argv)
         return code;
     if (c.id == NULL || c.identity == NULL || c.listen == NULL)
         return cli_usage("gk-admin controller run", "--id, --identity and --listen are needed");
+    if (c.rotate_ms < 1000)
+        return cli_usage("gk-admin controller run", "--rotate is a second at least");
     if (o->connect == NULL)
         return cli_usage("gk-admin controller run", "--connect is needed");
     c.zk = (gk_zk_options){.connect = o->connect, .ca = o->ca, .cert = o->cert, .key = o->key, .auth_file = o->auth_file};
