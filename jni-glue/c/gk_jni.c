@@ -12,7 +12,7 @@
 #include "../../native/codec/gk_session.h"
 #include "../../native/crypto/gk_arena.h"
 
-#define GK_JNI_ABI 3
+#define GK_JNI_ABI 4
 #define GK_JNI_FAILED INT64_MIN
 #define UNREADABLE INT64_MIN
 #define DECRYPT_FAILED (1LL << 32)
@@ -199,22 +199,47 @@ ENTRY(jlong, requests)(JNIEnv *env, jclass cls, jlong session, jlong worker, jlo
     return e == GK_ERR_SPACE && w.len <= INT32_MAX ? -(jlong)w.len : GK_JNI_FAILED;
 }
 
+/* reply: with record the frame comes in two parts, head and record. */
+static jlong reply(jlong session, jlong worker, gk_bytes head, const gk_bytes *record, jlong out, jint out_n)
+{
+    uint64_t start = sample_start();
+    gk_writer w = gk_writer_of((void *)(uintptr_t)out, (size_t)out_n);
+    gk_session *s = (gk_session *)(uintptr_t)session;
+    gk_worker *wk = (gk_worker *)(uintptr_t)worker;
+    uint64_t failures = wk->counts[GK_COUNT_DECRYPT_FAILURES];
+    gk_err e = record ? gk_session_reply_parts(s, wk, &w, head, *record) : gk_session_reply(s, wk, &w, head);
+    sample_end(start);
+    if (e == GK_OK)
+        return (jlong)w.len | (wk->counts[GK_COUNT_DECRYPT_FAILURES] != failures ? DECRYPT_FAILED : 0);
+    return e == GK_ERR_SPACE && w.len <= INT32_MAX ? -(jlong)w.len : GK_JNI_FAILED;
+}
+
 ENTRY(jlong, reply)(JNIEnv *env, jclass cls, jlong session, jlong worker, jlong in, jint in_n, jlong out, jint out_n)
 {
     (void)env;
     (void)cls;
     if (bad_buffers(session, worker, in, in_n, out, out_n))
         return GK_JNI_FAILED;
-    uint64_t start = sample_start();
-    gk_writer w = gk_writer_of((void *)(uintptr_t)out, (size_t)out_n);
-    gk_bytes frame = {(const uint8_t *)(uintptr_t)in, (size_t)in_n};
-    gk_worker *wk = (gk_worker *)(uintptr_t)worker;
-    uint64_t failures = wk->counts[GK_COUNT_DECRYPT_FAILURES];
-    gk_err e = gk_session_reply((gk_session *)(uintptr_t)session, wk, &w, frame);
-    sample_end(start);
-    if (e == GK_OK)
-        return (jlong)w.len | (wk->counts[GK_COUNT_DECRYPT_FAILURES] != failures ? DECRYPT_FAILED : 0);
-    return e == GK_ERR_SPACE && w.len <= INT32_MAX ? -(jlong)w.len : GK_JNI_FAILED;
+    return reply(session, worker, (gk_bytes){(const uint8_t *)(uintptr_t)in, (size_t)in_n}, NULL, out, out_n);
+}
+
+/* replyParts: the record is read where it lies in the heap. What happens meanwhile takes no lock that a thread in Java could hold. */
+ENTRY(jlong, replyParts)(JNIEnv *env, jclass cls, jlong session, jlong worker, jlong head, jint head_n, jbyteArray array, jint at, jint n, jlong out,
+    jint out_n)
+{
+    (void)cls;
+    if (bad_buffers(session, worker, head, head_n, out, out_n) || !array || at < 0 || n < 0)
+        return GK_JNI_FAILED;
+    jsize length = (*env)->GetArrayLength(env, array);
+    if (at > length || n > length - at)
+        return GK_JNI_FAILED;
+    uint8_t *p = (*env)->GetPrimitiveArrayCritical(env, array, NULL);
+    if (!p)
+        return GK_JNI_FAILED;
+    gk_bytes record = {p + at, (size_t)n};
+    jlong result = reply(session, worker, (gk_bytes){(const uint8_t *)(uintptr_t)head, (size_t)head_n}, &record, out, out_n);
+    (*env)->ReleasePrimitiveArrayCritical(env, array, p, JNI_ABORT);
+    return result;
 }
 
 uint8_t *gk_jni_bytes(JNIEnv *env, jbyteArray a, size_t *n)

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #define SHARDS 64
-#define AVERAGE_ENTRY 256 /* sizes the bucket arrays: one bucket for each entry of this size */
+#define AVERAGE_ENTRY 256 /* bounds the bucket arrays: one bucket for each entry of this size */
+#define FIRST_BUCKETS 8
 
 typedef struct entry {
     struct entry *next;
@@ -17,13 +18,15 @@ typedef struct entry {
 typedef struct shard {
     pthread_mutex_t lock;
     entry **buckets;
+    size_t n_buckets; /* a power of two, that grows with n: what is in use stays close together */
+    size_t n;         /* entries */
     size_t used;
-    size_t hand; /* the next bucket that gives way */
+    size_t hand;      /* the next bucket that gives way */
 } __attribute__((aligned(64))) shard;
 
 struct gk_cache {
     uint8_t seed[16];
-    size_t n_buckets;     /* a power of two, for each shard */
+    size_t max_buckets;   /* of a shard */
     size_t shard_budget;
     bool tags;            /* gk_cache_hash_tags */
     shard shards[SHARDS];
@@ -42,13 +45,15 @@ gk_err gk_cache_new(gk_cache **out, size_t bytes, const uint8_t seed[16])
     memset(c, 0, sizeof *c);
     memcpy(c->seed, seed, 16);
     size_t want = bytes / SHARDS / (AVERAGE_ENTRY + sizeof(entry *));
-    c->n_buckets = 1;
-    while (c->n_buckets * 2 <= want)
-        c->n_buckets *= 2;
-    size_t table = c->n_buckets * sizeof(entry *);
+    c->max_buckets = 1;
+    while (c->max_buckets * 2 <= want)
+        c->max_buckets *= 2;
+    size_t table = c->max_buckets * sizeof(entry *);
     c->shard_budget = bytes / SHARDS > table ? bytes / SHARDS - table : 0;
     for (size_t i = 0; i < SHARDS; i++) {
-        if (pthread_mutex_init(&c->shards[i].lock, NULL) != 0 || !(c->shards[i].buckets = calloc(c->n_buckets, sizeof(entry *)))) {
+        shard *s = &c->shards[i];
+        s->n_buckets = c->max_buckets < FIRST_BUCKETS ? c->max_buckets : FIRST_BUCKETS;
+        if (pthread_mutex_init(&s->lock, NULL) != 0 || !(s->buckets = calloc(s->n_buckets, sizeof(entry *)))) {
             gk_cache_free(c);
             return GK_ERR_NOMEM;
         }
@@ -98,9 +103,9 @@ static shard *shard_of(gk_cache *c, uint64_t hash)
     return &c->shards[hash % SHARDS];
 }
 
-static entry **bucket_of(gk_cache *c, shard *s, uint64_t hash)
+static entry **bucket_of(shard *s, uint64_t hash)
 {
-    return &s->buckets[(hash / SHARDS) & (c->n_buckets - 1)];
+    return &s->buckets[(hash / SHARDS) & (s->n_buckets - 1)];
 }
 
 bool gk_cache_get(gk_cache *c, gk_bytes k1, gk_bytes k2, uint8_t *out, size_t cap, size_t *out_n)
@@ -111,7 +116,7 @@ bool gk_cache_get(gk_cache *c, gk_bytes k1, gk_bytes k2, uint8_t *out, size_t ca
     shard *s = shard_of(c, hash);
     bool found = false;
     pthread_mutex_lock(&s->lock);
-    for (entry *e = *bucket_of(c, s, hash); e; e = e->next) {
+    for (entry *e = *bucket_of(s, hash); e; e = e->next) {
         if (!entry_has_key(e, hash, k1, k2))
             continue;
         if (e->value_n <= cap) {
@@ -130,15 +135,37 @@ static void evict(gk_cache *c, shard *s, size_t need)
 {
     while (s->used + need > c->shard_budget && s->used > 0) {
         entry **b = &s->buckets[s->hand];
-        s->hand = (s->hand + 1) & (c->n_buckets - 1);
+        s->hand = (s->hand + 1) & (s->n_buckets - 1);
         while (*b) {
             entry *e = *b;
             *b = e->next;
             s->used -= entry_size(e);
+            s->n--;
             gk_wipe(e->bytes, (size_t)e->key_n + e->value_n);
             free(e);
         }
     }
+}
+
+/* grow doubles a shard's buckets when it has as many entries, if there is memory for that. The shard is locked. */
+static void grow(gk_cache *c, shard *s)
+{
+    if (s->n < s->n_buckets || s->n_buckets >= c->max_buckets)
+        return;
+    shard larger = {.buckets = calloc(s->n_buckets * 2, sizeof(entry *)), .n_buckets = s->n_buckets * 2};
+    if (!larger.buckets)
+        return;
+    for (size_t i = 0; i < s->n_buckets; i++) {
+        for (entry *e = s->buckets[i], *next; e; e = next) {
+            entry **b = bucket_of(&larger, e->hash);
+            next = e->next;
+            e->next = *b;
+            *b = e;
+        }
+    }
+    free(s->buckets);
+    s->buckets = larger.buckets;
+    s->n_buckets = larger.n_buckets;
 }
 
 void gk_cache_put(gk_cache *c, gk_bytes k1, gk_bytes k2, gk_bytes v1, gk_bytes v2)
@@ -159,7 +186,7 @@ void gk_cache_put(gk_cache *c, gk_bytes k1, gk_bytes k2, gk_bytes v1, gk_bytes v
     gk_writer_put(&w, v2.p, v2.n);
     shard *s = shard_of(c, e->hash);
     pthread_mutex_lock(&s->lock);
-    for (entry *old = *bucket_of(c, s, e->hash); old; old = old->next) {
+    for (entry *old = *bucket_of(s, e->hash); old; old = old->next) {
         if (entry_has_key(old, e->hash, k1, k2)) { /* values are a function of their key: the old one is as good */
             pthread_mutex_unlock(&s->lock);
             free(e);
@@ -167,10 +194,12 @@ void gk_cache_put(gk_cache *c, gk_bytes k1, gk_bytes k2, gk_bytes v1, gk_bytes v
         }
     }
     evict(c, s, entry_size(e));
-    entry **b = bucket_of(c, s, e->hash);
+    grow(c, s);
+    entry **b = bucket_of(s, e->hash);
     e->next = *b;
     *b = e;
     s->used += entry_size(e);
+    s->n++;
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -191,7 +220,7 @@ void gk_cache_free(gk_cache *c)
         return;
     for (size_t i = 0; i < SHARDS; i++) {
         shard *s = &c->shards[i];
-        for (size_t j = 0; s->buckets && j < c->n_buckets; j++) {
+        for (size_t j = 0; s->buckets && j < s->n_buckets; j++) {
             for (entry *e = s->buckets[j], *next; e; e = next) {
                 next = e->next;
                 gk_wipe(e->bytes, (size_t)e->key_n + e->value_n);

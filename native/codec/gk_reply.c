@@ -298,14 +298,14 @@ static gk_err answer(gk_session *s, gk_worker *w, gk_writer *out, int32_t xid, u
     return done(s, out, &p, e);
 }
 
-static gk_err reply_body(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes body, bool *dropped, bool *hidden)
+/* reply_record: header is GK_REPLY_HEADER_SIZE bytes, record what follows; whole is both where they lie together, else empty. */
+static gk_err reply_record(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes header, gk_bytes record, gk_bytes whole, bool *dropped, bool *hidden)
 {
-    gk_reader r = gk_reader_of(body.p, body.n);
-    gk_bytes header = {body.p, GK_REPLY_HEADER_SIZE};
+    gk_reader h = gk_reader_of(header.p, header.n), r = gk_reader_of(record.p, record.n);
     int32_t xid, err;
     uint64_t zxid;
     gk_err e;
-    if ((e = gk_jute_i32(&r, &xid)) != GK_OK || (e = gk_reader_u64(&r, &zxid)) != GK_OK || (e = gk_jute_i32(&r, &err)) != GK_OK)
+    if ((e = gk_jute_i32(&h, &xid)) != GK_OK || (e = gk_reader_u64(&h, &zxid)) != GK_OK || (e = gk_jute_i32(&h, &err)) != GK_OK)
         return e;
     if (xid == XID_PING) {
         gk_writer_put(out, header.p, header.n);
@@ -313,10 +313,10 @@ static gk_err reply_body(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes b
     }
     if (xid == XID_NONE) {
         gk_pending p;
-        if (!gk_session_take_created(s, &p))
+        if (whole.n == 0 || !gk_session_take_created(s, &p))
             return GK_ERR_STATE;
-        s->id = gk_handshake_session(body);
-        return done(s, out, &p, gk_handshake_reply(w, out, body));
+        s->id = gk_handshake_session(whole);
+        return done(s, out, &p, gk_handshake_reply(w, out, whole));
     }
     if (xid != XID_EVENT)
         return answer(s, w, out, xid, zxid, err, &r);
@@ -325,19 +325,15 @@ static gk_err reply_body(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes b
     return *dropped ? GK_OK : e;
 }
 
-gk_err gk_session_reply(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes frame)
+/* reply: as reply_record, for a frame whose length field says n. */
+static gk_err reply(gk_session *s, gk_worker *w, gk_writer *out, int32_t n, gk_bytes header, gk_bytes record, gk_bytes whole)
 {
-    gk_reader r = gk_reader_of(frame.p, frame.n);
-    int32_t n;
     bool dropped = false, hidden = false;
     gk_writer before = *out;
     size_t at = gk_jute_open_string(out);
-    gk_err e = gk_jute_i32(&r, &n);
-    if (e == GK_OK && (n < 0 || (size_t)n != r.n))
-        e = GK_ERR_MALFORMED;
-    gk_bytes body = {r.p, r.n};
-    if (e == GK_OK)
-        e = s->replies == GK_PHASE_HANDSHAKE ? gk_handshake_reply(w, out, body) : reply_body(s, w, out, body, &dropped, &hidden);
+    gk_err e = GK_ERR_MALFORMED;
+    if (n >= 0 && (size_t)n == header.n + record.n)
+        e = s->replies == GK_PHASE_HANDSHAKE ? gk_handshake_reply(w, out, whole) : reply_record(s, w, out, header, record, whole, &dropped, &hidden);
     if (dropped || hidden) {
         if (dropped)
             gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
@@ -349,9 +345,29 @@ gk_err gk_session_reply(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes fr
         e = out->err;
     if (e == GK_OK) {
         if (s->replies == GK_PHASE_HANDSHAKE)
-            s->id = gk_handshake_session(body);
+            s->id = gk_handshake_session(whole);
         s->replies = GK_PHASE_OPEN;
         gk_worker_count(w, GK_COUNT_REPLIES);
     }
     return e;
+}
+
+gk_err gk_session_reply(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes frame)
+{
+    gk_reader r = gk_reader_of(frame.p, frame.n);
+    int32_t n;
+    gk_bytes header, whole;
+    gk_err e = gk_jute_i32(&r, &n);
+    whole = (gk_bytes){r.p, r.n};
+    if (e == GK_OK)
+        e = gk_reader_take(&r, &header, r.n < GK_REPLY_HEADER_SIZE ? r.n : GK_REPLY_HEADER_SIZE);
+    return e == GK_OK ? reply(s, w, out, n, header, (gk_bytes){r.p, r.n}, whole) : e;
+}
+
+gk_err gk_session_reply_parts(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes head, gk_bytes record)
+{
+    gk_reader r = gk_reader_of(head.p, head.n);
+    int32_t n;
+    gk_err e = head.n == 4 + GK_REPLY_HEADER_SIZE && s->replies == GK_PHASE_OPEN ? gk_jute_i32(&r, &n) : GK_ERR_STATE;
+    return e == GK_OK ? reply(s, w, out, n, (gk_bytes){r.p, r.n}, record, (gk_bytes){NULL, 0}) : e;
 }

@@ -19,6 +19,9 @@ gk_err gk_session_requests(gk_session *s, gk_worker *w, gk_writer *out, size_t *
 /* gk_session_reply turns one frame from the server (length and body) into one for the client. Writes nothing for an event of a node that
  * isn't ours. GK_ERR_SPACE as above. Another error: nothing may be sent, close the connection. */
 gk_err gk_session_reply(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes frame) GK_MUST_CHECK;
+/* gk_session_reply_parts: the same for a frame in two pieces, head (length and header) and record. Not for a session's first reply, and not for
+ * the answer to a createSession, which have no header: GK_ERR_STATE. */
+gk_err gk_session_reply_parts(gk_session *s, gk_worker *w, gk_writer *out, gk_bytes head, gk_bytes record) GK_MUST_CHECK;
 /* gk_session_trust: the connection has, from now on, the TLS and the identity that reading groups' keys takes. */
 void gk_session_trust(gk_session *s);
 /* gk_session_pending: requests without a reply as yet. */

@@ -266,17 +266,37 @@ size_t gk_rig_requests(gk_rig *r, gk_buf *out, gk_bytes in)
     return done;
 }
 
+/* reply passes a frame as a whole or in two parts, which lie apart. What can't come in parts comes as a whole. */
+static gk_err reply(gk_rig *r, gk_writer *w, gk_bytes frame, bool parts)
+{
+    size_t n = frame.n < 4 + GK_REPLY_HEADER_SIZE ? frame.n : 4 + GK_REPLY_HEADER_SIZE;
+    gk_err e = GK_ERR_STATE;
+    gk_writer before = *w;
+
+    if (parts) {
+        uint8_t *head = take(n);
+        if (n > 0)
+            memcpy(head, frame.p, n);
+        e = gk_session_reply_parts(r->session, r->worker, w, (gk_bytes){head, n}, (gk_bytes){frame.p + n, frame.n - n});
+        free(head);
+    }
+    if (e == GK_ERR_STATE)
+        *w = before;
+    return e == GK_ERR_STATE ? gk_session_reply(r->session, r->worker, w, frame) : e;
+}
+
 gk_err gk_rig_reply(gk_rig *r, gk_buf *out, gk_bytes frame)
 {
+    static bool parts;
     gk_writer none = gk_writer_of(NULL, 0);
-    gk_err e = gk_session_reply(r->session, r->worker, &none, frame);
+    gk_err e = reply(r, &none, frame, parts = !parts);
 
     if (e != GK_ERR_SPACE)
         return e;
     rig_must(none.len > 0);
     uint8_t *p = take(none.len);
     gk_writer w = gk_writer_of(p, none.len);
-    e = gk_session_reply(r->session, r->worker, &w, frame);
+    e = reply(r, &w, frame, !parts);
     rig_must(e != GK_ERR_SPACE);
     if (e == GK_OK) {
         rig_must(w.err == GK_OK && w.len <= w.cap);

@@ -66,7 +66,7 @@ void gk_buf_free(gk_buf *b);
 
 /* gk_rig_requests passes in until it is consumed or only half a frame is left; gives the number of bytes consumed. */
 size_t gk_rig_requests(gk_rig *r, gk_buf *out, gk_bytes in);
-/* gk_rig_reply passes one frame. On an error nothing was appended. */
+/* gk_rig_reply passes one frame, once as a whole and once in parts, if it can come so. On an error nothing was appended. */
 gk_err gk_rig_reply(gk_rig *r, gk_buf *out, gk_bytes frame) GK_MUST_CHECK;
 
 /* gk_rig_stored gives the stored form of a path. */

@@ -272,6 +272,30 @@ START_TEST(create_session)
 }
 END_TEST
 
+/* What has no header can't come in parts, and a head is as long as it is. */
+START_TEST(parts)
+{
+    static const uint8_t password[16];
+    gk_writer w = gk_writer_of(NULL, 0);
+    const size_t head = 4 + GK_REPLY_HEADER_SIZE;
+
+    (void)ask(12, GK_OP_CREATE_SESSION, STR("\0\0\47\20"));
+    int32_t server = ask(13, GK_OP_EXISTS, BYTES(exists_a, 7));
+    reply_frame(&in, 0, 10000, 0x77, BYTES(password, 16));
+    ck_gk(gk_session_reply_parts(rig.session, rig.worker, &w, BYTES(in.p, head), BYTES(in.p + head, in.n - head)), GK_ERR_STATE);
+    reply_frame(&in, server, ZXID, -101, STR(""));
+    for (size_t n = 0; n < head; n++)
+        ck_gk(gk_session_reply_parts(rig.session, rig.worker, &w, BYTES(in.p, n), BYTES(in.p + n, in.n - n)), GK_ERR_STATE);
+    ck_gk(gk_session_reply_parts(rig.session, rig.worker, &w, gk_buf_view(&in), STR("x")), GK_ERR_MALFORMED); /* longer than it says */
+    ck_assert_uint_eq(gk_session_pending(rig.session), 2);
+    gk_session *fresh = NULL;
+    ck_ok(gk_session_new(&fresh, rig.codec));
+    ck_gk(gk_session_reply_parts(fresh, rig.worker, &w, gk_buf_view(&in), STR("")), GK_ERR_STATE);
+    gk_session_free(fresh);
+    answered(server, 13, -101, STR(""));
+}
+END_TEST
+
 /* inconsistent passes a reply, and the client must get DATAINCONSISTENCY and nothing else. */
 static void inconsistent(int32_t xid, gk_bytes body)
 {
@@ -402,6 +426,7 @@ Suite *gk_suite(void)
     tcase_add_test(t, strange_events);
     tcase_add_test(t, frame_lengths);
     tcase_add_test(t, create_session);
+    tcase_add_test(t, parts);
     tcase_add_test(t, impossible_answers);
     tcase_add_test(t, strangers_in_multi_read);
     tcase_add_test(t, every_buffer_size);

@@ -1,7 +1,6 @@
 package org.apache.zookeeper.server;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
@@ -9,7 +8,6 @@ import io.netty.handler.flush.FlushConsolidationHandler;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.AttributeKey;
 import io.netty.util.ReferenceCountUtil;
-import io.netty.util.concurrent.FastThreadLocal;
 import io.netty.util.internal.PlatformDependent;
 import java.io.IOException;
 import java.net.SocketAddress;
@@ -39,24 +37,8 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
     /** Bytes of half frames held by all connections. */
     private static final AtomicLong HELD = new AtomicLong();
     private static final long HELD_MAX = PlatformDependent.maxDirectMemory() / 2;
-    /** What a reply may grow by before its buffer has to. */
-    static final int REPLY_ROOM = 64;
     /** Where NettyServerCnxnFactory keeps a channel's connection. */
     private static final AttributeKey<NettyServerCnxn> CNXN = AttributeKey.valueOf("NettyServerCnxn");
-    private static final int SCRATCH_SIZE = 64 << 10;
-
-    /** Where a reply's parts are put side by side. */
-    private static final FastThreadLocal<ByteBuf> SCRATCH = new FastThreadLocal<ByteBuf>() {
-        @Override
-        protected ByteBuf initialValue() {
-            return Unpooled.directBuffer(SCRATCH_SIZE);
-        }
-
-        @Override
-        protected void onRemoval(ByteBuf scratch) {
-            scratch.release();
-        }
-    };
 
     private final GroupkeeperRuntime runtime;
     private final ServerCnxnFactory factory;
@@ -242,8 +224,8 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
             ByteBuf out = ctx.alloc().directBuffer(room);
             boolean handed = false;
             try {
-                long done = GroupkeeperNative.requests(session, runtime.worker.get(), address(from, from.readerIndex()), length, address(out, 0),
-                    out.capacity());
+                long done = GroupkeeperNative.requests(session, runtime.worker.get(), GroupkeeperNative.address(from, from.readerIndex()), length,
+                    GroupkeeperNative.address(out, 0), out.capacity());
                 if (done == GroupkeeperNative.FAILED) {
                     LOG.error("Groupkeeper: closing connection to {}: out of native memory or randomness", ctx.channel().remoteAddress());
                     close(ctx);
@@ -294,7 +276,7 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
         boolean good = false;
         boolean some = false;
         try {
-            plain = ctx.alloc().directBuffer(reply.readableBytes() + REPLY_ROOM);
+            plain = ctx.alloc().directBuffer(reply.readableBytes() + GroupkeeperReply.ROOM);
             good = session != 0 && append(reply, plain);
             some = good && plain.isReadable();
         } catch (OutOfMemoryError e) { // a client that misses one reply takes the next one for it: the connection ends
@@ -339,42 +321,19 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
 
     /** Appends the client's form of a reply to out; false when the connection must be closed, which is logged. */
     private boolean append(ByteBuf reply, ByteBuf out) {
-        int length = reply.readableBytes();
-        boolean large = length > SCRATCH_SIZE;
-        ByteBuf in = large ? out.alloc().directBuffer(length) : SCRATCH.get();
-        try {
-            in.clear().writeBytes(reply);
-            return append(in, length, out);
-        } finally {
-            if (large) {
-                in.release();
+        long done = GroupkeeperReply.decrypt(session, runtime.worker.get(), reply, out);
+        if (done == GroupkeeperNative.FAILED) {
+            if (mode != Mode.CLOSED) {
+                LOG.error("Groupkeeper: closing connection to {}: a reply of the server doesn't fit its request", client);
+                mode = Mode.CLOSED;
             }
+            return false;
         }
-    }
-
-    private boolean append(ByteBuf in, int length, ByteBuf out) {
-        int room = length + REPLY_ROOM;
-        while (true) {
-            out.ensureWritable(room);
-            int at = out.writerIndex();
-            long done = GroupkeeperNative.reply(session, runtime.worker.get(), address(in, 0), length, address(out, at), out.capacity() - at);
-            if (done >= 0) {
-                if ((done & GroupkeeperNative.DECRYPT_FAILED) != 0) {
-                    runtime.warnOfDecryptFailures(client);
-                }
-                out.writerIndex(at + (int) done);
-                gate.replied((int) done);
-                return true;
-            }
-            if (done == GroupkeeperNative.FAILED) {
-                if (mode != Mode.CLOSED) {
-                    LOG.error("Groupkeeper: closing connection to {}: a reply of the server doesn't fit its request", client);
-                    mode = Mode.CLOSED;
-                }
-                return false;
-            }
-            room = (int) -done;
+        if ((done & GroupkeeperNative.DECRYPT_FAILED) != 0) {
+            runtime.warnOfDecryptFailures(client);
         }
+        gate.replied((int) done);
+        return true;
     }
 
     /** Hands on what was held back; false when that shut the gate again. */
@@ -389,12 +348,5 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
             }
         }
         return !gate.shut();
-    }
-
-    private static long address(ByteBuf b, int index) {
-        if (b.hasMemoryAddress()) {
-            return b.memoryAddress() + index;
-        }
-        return GroupkeeperNative.address(b.internalNioBuffer(0, b.capacity()).slice()) + index;
     }
 }

@@ -1,5 +1,6 @@
 package org.apache.zookeeper.server;
 
+import io.netty.buffer.ByteBuf;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -16,7 +17,7 @@ import java.security.MessageDigest;
 final class GroupkeeperNative {
 
     /** Must be the same as GK_JNI_ABI in gk_jni.c. */
-    private static final int ABI = 3;
+    private static final int ABI = 4;
     private static final String RESOURCE = "/groupkeeper/libgroupkeeper.so";
 
     /** {@link #requests} and {@link #reply}: an error after which the connection must be closed. */
@@ -105,6 +106,14 @@ final class GroupkeeperNative {
     /** The address of a direct buffer's first byte, 0 when it has none. */
     static native long address(ByteBuffer direct);
 
+    /** Where byte number index of a buffer outside of the heap lies. */
+    static long address(ByteBuf b, int index) {
+        if (b.hasMemoryAddress()) {
+            return b.memoryAddress() + index;
+        }
+        return address(b.internalNioBuffer(0, b.capacity()).slice()) + index;
+    }
+
     /**
      * Loads the keyring and makes a codec: {@code out[0]}.
      *
@@ -144,6 +153,9 @@ final class GroupkeeperNative {
 
     /** gk_session_reply: bytes produced, perhaps with {@link #DECRYPT_FAILED}; or minus the length that the output needs; or {@link #FAILED}. */
     static native long reply(long session, long worker, long in, int inLength, long out, int outLength);
+
+    /** gk_session_reply_parts: the same for a frame whose record lies in an array, which isn't copied; the garbage collector may have to wait. */
+    static native long replyParts(long session, long worker, long head, int headLength, byte[] record, int offset, int length, long out, int outLength);
 
     /** gk_sequence_resolve: u32 length of the path, path, payload; or null when it isn't ours; or nothing when memory is short. */
     static native byte[] resolve(long worker, byte[] path, int number, byte[] payload);

@@ -71,7 +71,7 @@ final class GroupkeeperReplyQueue {
         }
         ByteBuf out;
         try {
-            out = ctx.alloc().directBuffer(bytes + replies.size() * GroupkeeperCodecHandler.REPLY_ROOM);
+            out = ctx.alloc().directBuffer(bytes + replies.size() * GroupkeeperReply.ROOM);
         } catch (OutOfMemoryError e) { // a client that misses one reply takes the next one for it
             drop();
             ctx.close();
