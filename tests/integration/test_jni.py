@@ -5,7 +5,7 @@ import gktest
 from gkraw import MARSHALLINGERROR, UNIMPLEMENTED, Raw
 from gkserver import Server, make_keyring
 
-PAYLOADS = (b"", b"x", b"y" * 1024, b"z" * 300_000)  # the last is larger than the reply's scratch buffer
+PAYLOADS = (b"", b"x", b"y" * 1024, b"w" * 5000, b"z" * 300_000)  # from 4096 on read in the heap
 
 
 class Jni(unittest.TestCase):
