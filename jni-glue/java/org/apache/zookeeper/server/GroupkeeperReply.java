@@ -10,9 +10,8 @@ final class GroupkeeperReply {
 
     /** What a reply may grow by before its buffer has to. */
     static final int ROOM = 64;
+    /** Longer ones are read where they lie in the heap (stock keeps listings as they go out), which the garbage collector has to wait for: only they. */
     private static final int SCRATCH_SIZE = 64 << 10;
-    /** From this length on a copy costs more than reading the record where it lies in the heap. Stock keeps long listings as they go out. */
-    private static final int APART_FROM = 4096;
     /** A frame's length field and a reply's header. */
     private static final int HEAD = 20;
 
@@ -35,14 +34,12 @@ final class GroupkeeperReply {
     /** Appends the client's form of a reply to out; what {@link GroupkeeperNative#reply} gives, whose output always has room here. */
     static long decrypt(long session, long worker, ByteBuf reply, ByteBuf out) {
         int length = reply.readableBytes();
-        if (length >= APART_FROM) {
-            ByteBuffer[] record = reply.nioBuffers(reply.readerIndex() + HEAD, length - HEAD);
-            if (record.length == 1 && record[0].hasArray()) {
-                return decrypt(session, worker, SCRATCH.get().clear().writeBytes(reply, HEAD), record[0], out);
-            }
-        }
         if (length <= SCRATCH_SIZE) {
             return decrypt(session, worker, SCRATCH.get().clear().writeBytes(reply), null, out);
+        }
+        ByteBuffer[] record = reply.nioBuffers(reply.readerIndex() + HEAD, length - HEAD);
+        if (record.length == 1 && record[0].hasArray()) {
+            return decrypt(session, worker, SCRATCH.get().clear().writeBytes(reply, HEAD), record[0], out);
         }
         ByteBuf in = out.alloc().directBuffer(length);
         try {
