@@ -51,7 +51,10 @@ static void state(gk_bytes in)
         gk_lkh_save(&l, &w);
         grig_must(w.err == GK_OK && memcmp(out.p, in.p, out.n) == 0);
         gk_mem_free(&out);
-        (void)!gk_side_load(&s, &r);
+        gk_reader whole = r;
+        (void)!gk_side_load(&s, &r, false);
+        gk_side_clear(&s);
+        (void)!gk_side_load(&s, &whole, true);
         gk_side_clear(&s);
     }
     free(leaves);
