@@ -51,13 +51,15 @@ uint8_t *gk_writer_reserve(gk_writer *w, size_t n);
 /* The writers below are inline: a reply is a dozen of them, and each becomes a comparison and a store. */
 static inline void gk_writer_put(gk_writer *w, const void *p, size_t n)
 {
+    if (n == 0) /* where there may be no buffer at all */
+        return;
     uint8_t *out = w->err == GK_OK && w->len <= w->cap && n <= w->cap - w->len ? w->p + w->len : NULL;
 
     if (out != NULL)
         w->len += n;
     else
         out = gk_writer_reserve(w, n);
-    if (out != NULL && n > 0)
+    if (out != NULL)
         memcpy(out, p, n);
 }
 static inline void gk_writer_u8(gk_writer *w, uint8_t v)
