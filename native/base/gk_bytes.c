@@ -120,7 +120,9 @@ uint8_t *gk_writer_reserve(gk_writer *w, size_t n)
         w->err = GK_ERR_SPACE;
     if (w->err != GK_OK)
         return NULL;
-    return w->p == NULL ? nothing : w->p + at;
+    if (w->p == NULL) /* arithmetic on NULL is undefined, even with 0 */
+        return n == 0 ? nothing : NULL;
+    return w->p + at;
 }
 
 void gk_writer_patch_u32(gk_writer *w, size_t at, uint32_t v)
