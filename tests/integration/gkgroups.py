@@ -78,7 +78,7 @@ class World:
     def run(self, args, check=True, data=None):
         done = subprocess.run([str(a) for a in args], capture_output=True, check=False, input=data, timeout=90)
         if check and done.returncode:
-            logs = "".join(f"{f.name}: {f.read_text()[-1500:]}\n" for f in self.dir.glob("controller-*.err"))
+            logs = "".join(f"{f.name}: {f.read_text()[-8000:]}\n" for f in self.dir.glob("controller-*.err"))
             raise AssertionError(f"{' '.join(map(str, args[1:5]))}...: exit {done.returncode}\n{done.stderr.decode()}{logs}")
         return done
 

@@ -379,6 +379,25 @@ class Recovery(Ensemble):
 
 
 class Controllers(Ensemble):
+    def test_a_request_that_waits_outlives_its_leader(self):
+        """It is taken, waits for its batch while a periodic rekey is committed, and its leader dies."""
+        w = self.world("a", "b")
+        w.admin("group", "create", "g", "--admit", "token", "--period", "1s", "--batch-window", "6s")
+        token = w.token("g")
+        zk = KazooClient(self.connect)
+        zk.start()
+        self.addCleanup(zk.stop)
+
+        def meanwhile():
+            wait(lambda: zk.get_children(f"{w.root}/groups/g/requests"), "the request")
+            newest = w.show("g")["epoch"]
+            wait(lambda: w.show("g")["epoch"] > newest + 1, "periodic rekeys")
+            w.controllers[w.leader()].kill()
+        thread = threading.Thread(target=meanwhile)
+        thread.start()
+        self.assertEqual(w.join("g", "m", "--token-file", token).returncode, 0)
+        thread.join()
+
     def joins(self, w, group, n, meanwhile):
         """n members join, one after the other, while something happens; gives them."""
         tokens = [w.token(group) for _ in range(n)]

@@ -283,6 +283,8 @@ bool gk_zk_open(gk_zk **out, const gk_zk_options *o, char *why, size_t why_n)
     pthread_mutex_lock(&z->lock);
     renew(z);
     pthread_mutex_unlock(&z->lock);
+    if (why_n > 0)
+        why[0] = '\0';
     *out = z;
     return true;
 failed:

@@ -44,7 +44,7 @@ typedef struct ctl_group {
     ctl_rider riders[CTL_RIDERS];
     size_t n_riders;
     cJSON *audit;       /* entries for the next multi */
-    ctl_names spent;    /* requests to delete after the next commit */
+    ctl_names spent;    /* requests to delete after the next commit with which none waits any more */
     uint64_t fresh_ms;  /* Unix time of the next freshness record */
     int64_t clean_ms;   /* monotonic time of the next cleaning */
     uint64_t no_snapshot; /* of this epoch: it has one that can't be replaced */

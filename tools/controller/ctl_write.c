@@ -207,6 +207,7 @@ void ctl_loose(ctl *c, ctl_group *g, const gk_plan *plan)
     size_t n = plan == NULL ? 0 : plan->n;
     gk_zk_op *ops = n == 0 ? NULL : calloc(n, sizeof(*ops));
     char(*paths)[GK_TREE_PATH] = n == 0 ? NULL : calloc(n, sizeof(*paths));
+    gk_group_info info = {0};
     size_t used = 0;
 
     for (size_t i = 0; ops != NULL && paths != NULL && i < n; i++) {
@@ -222,7 +223,9 @@ void ctl_loose(ctl *c, ctl_group *g, const gk_plan *plan)
         (void)gk_zk_each(c->zk, ops, used, CTL_TIMEOUT_MS);
     free(ops);
     free(paths);
-    ctl_spend_all(c, &g->spent);
+    /* what waits for its batch is in this process's memory alone: a next leader must find it */
+    if (g->g == NULL || (gk_group_look(g->g, &info) == GK_OK && info.queued == 0))
+        ctl_spend_all(c, &g->spent);
 }
 
 bool ctl_audit_resume(ctl *c)

@@ -145,6 +145,10 @@ static gkm_result join(gkm *m, const gkm_options *o, int64_t deadline, char *why
     if (r == GKM_OK) {
         r = gkm_await_answer(m, deadline);
         r = r == GKM_TIMEOUT && is_pending(m) ? GKM_PENDING : r;
+        if (r == GKM_TIMEOUT && gk_zk_connected(m->zk))
+            (void)snprintf(why, why_n, "no answer to the request");
+        else if (r == GKM_TIMEOUT)
+            gk_zk_problem(m->zk, why, why_n);
         explain_refusal(m, r, why, why_n);
     }
     return r;
