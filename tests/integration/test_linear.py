@@ -111,7 +111,7 @@ class Faults(unittest.TestCase):
     @contextlib.contextmanager
     def full_disk(self, victim):
         """The server must end or leave the ensemble, for what it can't write it must not acknowledge. Stock rejoins from memory that is ahead of its log
-        (ZOOKEEPER-4882; GK_PLUGIN=off shows the hole), so it is emptied before it starts again: docs/OPERATIONS.md, "After a full disk"."""
+        (ZOOKEEPER-4882; seen with GK_PLUGIN=off when it wasn't emptied), so it is emptied before it starts again: docs/OPERATIONS.md, "After a full disk"."""
         filler = self.disk / "filler"
         with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
