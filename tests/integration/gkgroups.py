@@ -78,9 +78,11 @@ class World:
     def run(self, args, check=True, data=None):
         done = subprocess.run([str(a) for a in args], capture_output=True, check=False, input=data, timeout=90)
         if check and done.returncode:
-            logs = "".join(f"{f.name}: {f.read_text()[-8000:]}\n" for f in self.dir.glob("controller-*.err"))
-            raise AssertionError(f"{' '.join(map(str, args[1:5]))}...: exit {done.returncode}\n{done.stderr.decode()}{logs}")
+            raise AssertionError(f"{' '.join(map(str, args[1:5]))}...: exit {done.returncode}\n{done.stderr.decode()}{self.logs()}")
         return done
+
+    def logs(self):
+        return "".join(f"{f.name}: {f.read_text()[-8000:]}\n" for f in sorted(self.dir.glob("controller-*.*")) if f.suffix in (".out", ".err"))
 
     def common(self):
         return ["--connect", self.connect, "--root", self.root, *self.tls]

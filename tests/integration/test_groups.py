@@ -455,6 +455,25 @@ class Controllers(Ensemble):
         """The leader loses its network: to ZooKeeper and to its peer."""
         self.takeover(World.cut, World.heal, relays=True)
 
+    def test_writes_stall(self):
+        """ZooKeeper can't write for longer than a standby waits, but reads: the leader's beats are in the queue, and it stays the leader."""
+        servers = self.sandbox.status()["servers"]
+        w = World(self, next(s["client"] for s in servers if s["mode"] == "leader"))
+        w.setup("a", "b")
+        leader, epoch = w.leader(), w.admin("controller", "status")["controller_epoch"]
+        followers = [s["pid"] for s in servers if s["mode"] == "follower"]
+        for pid in followers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(2.5)
+        finally:
+            for pid in followers:
+                os.kill(pid, signal.SIGCONT)
+        w.admin("group", "create", "g")
+        time.sleep(1)
+        status = w.admin("controller", "status")
+        self.assertEqual((status["leader"], status["controller_epoch"]), (leader, epoch), w.logs())
+
     def test_keys_get_old(self):
         """Exchange and state keys are renewed; what opened the former ones is erased; the state can be opened all along."""
         w = World(self, self.connect)
@@ -526,7 +545,7 @@ class Controllers(Ensemble):
         w.start("c")
         wait(lambda: "c" in w.admin("controller", "status")["standbys"], "the new controller stands by")
         w.join("g", "one")
-        self.assertEqual(w.admin("controller", "status")["leader"], new)
+        self.assertEqual(w.admin("controller", "status")["leader"], new, w.logs())
 
 
 if __name__ == "__main__":

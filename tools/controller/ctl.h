@@ -71,7 +71,8 @@ typedef struct ctl {
     int64_t quiet_until; /* no campaign before: after a handover */
     ctl_floor *floors;
     size_t n_floors, cap_floors, floor_bytes; /* floor_bytes: written since the file was made anew */
-    bool mine; /* the authority names us */
+    bool mine;       /* the authority names us */
+    uint64_t judged; /* in this version */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -80,7 +81,7 @@ typedef struct ctl {
     bool leader, fenced, campaign, stop, reload, expired, woken;
     bool commands_dirty, authority_dirty, keys_dirty, live_missing, groups_dirty;
     bool session_over; /* what was read before may be of another history */
-    int32_t seen;        /* version of the epoch node when the pulse thread said `campaign` */
+    int32_t seen, seen_beat; /* versions of the epoch node and of the counter when the pulse thread said `campaign` */
     int32_t token;       /* version of the epoch node while leading */
     int64_t progress_ms; /* when the main thread was last seen */
 } ctl;

@@ -197,7 +197,6 @@ void ctl_keys_close(ctl *c)
 
 bool ctl_keys_authority(ctl *c)
 {
-    uint64_t before = c->authority == NULL ? 0 : gk_authority_version(c->authority);
     char pin[GK_TREE_PATH + 8];
     char why[512] = {0};
     uint8_t pub[GK_SIGN_PUBLIC];
@@ -205,12 +204,12 @@ bool ctl_keys_authority(ctl *c)
     bool fresh = false;
     int rc = gk_tree_authority(c->zk, c->o->root, &c->authority, CTL_TIMEOUT_MS);
 
+    c->control.authority = c->authority; /* also when only part of the chain could be read */
     if (rc != ZOK) {
         gk_log(GK_LOG_WARN, "authority-unreadable", "code=%d text=\"%s\"", rc, rc == ZNONODE ? "run gk-admin setup" : gk_zk_str(rc));
         return false;
     }
-    c->control.authority = c->authority;
-    if (before == gk_authority_version(c->authority))
+    if (c->judged == gk_authority_version(c->authority))
         return c->mine;
     c->mine = false;
     (void)snprintf(pin, sizeof(pin), "%s/root", c->state_dir);
@@ -221,6 +220,7 @@ bool ctl_keys_authority(ctl *c)
     all = gk_authority_controllers(c->authority);
     if (gk_sign_public(pub, c->sign) != GK_OK)
         return false;
+    c->judged = gk_authority_version(c->authority);
     for (size_t i = 0; i + GK_SIGN_PUBLIC <= all.n; i += GK_SIGN_PUBLIC)
         c->mine = c->mine || memcmp(all.p + i, pub, GK_SIGN_PUBLIC) == 0; /* public */
     gk_link_trust(c->link, (const uint8_t(*)[GK_SIGN_PUBLIC])(const void *)all.p, all.n / GK_SIGN_PUBLIC);

@@ -126,10 +126,15 @@ static uint64_t lead(ctl *c)
     keys = c->keys_dirty;
     c->commands_dirty = c->authority_dirty = c->keys_dirty = false;
     pthread_mutex_unlock(&c->lock);
-    if (authority && !ctl_keys_authority(c) && c->authority != NULL) {
-        gk_log(GK_LOG_WARN, "no-controller-any-more", "id=\"%s\"", c->o->id);
-        ctl_step_down(c, true);
-        return due;
+    if (authority && !ctl_keys_authority(c)) {
+        if (!c->mine) {
+            gk_log(GK_LOG_WARN, "no-controller-any-more", "id=\"%s\"", c->o->id);
+            ctl_step_down(c, true);
+            return due;
+        }
+        pthread_mutex_lock(&c->lock);
+        c->authority_dirty = true; /* it couldn't be read: again */
+        pthread_mutex_unlock(&c->lock);
     }
     if (keys || authority || gk_zk_now_ms() > c->keys_ms) {
         if (!ctl_keys_renew(c)) { /* a state key that wasn't written must not be used */

@@ -118,6 +118,7 @@ static void stand_by(ctl *c, sight *s)
     pthread_mutex_lock(&c->lock);
     c->campaign = true;
     c->seen = s->epoch;
+    c->seen_beat = s->version;
     pthread_cond_broadcast(&c->wake);
     pthread_mutex_unlock(&c->lock);
     s->known = false; /* look anew, whatever comes of it */

@@ -63,16 +63,21 @@ void ctl_step_down(ctl *c, bool handover)
     ctl_say_role(c);
 }
 
-/* take_token sets the epoch node, unless somebody did since it was seen. */
-static bool take_token(ctl *c, int32_t seen, int32_t *token)
+/* take_token sets the epoch node, unless somebody did since it was seen, or the leader's counter moved: when ZooKeeper stalls, a living leader's beats
+ * are in its queue before this. */
+static bool take_token(ctl *c, int32_t seen, int32_t seen_beat, int32_t *token)
 {
+    char epoch[GK_TREE_PATH];
     char path[GK_TREE_PATH];
-    int version = 0;
+    const gk_zk_op ops[2] = {{.kind = GK_ZK_CHECK, .path = path, .version = seen_beat},
+                             {.kind = GK_ZK_SET, .path = epoch, .data = c->o->id, .n = strlen(c->o->id), .version = seen}};
+    int versions[2] = {0};
     int rc = ZOK;
 
-    gk_tree_path(path, c->o->root, "controllers/epoch");
-    rc = gk_zk_set(c->zk, path, c->o->id, strlen(c->o->id), seen, &version, CTL_TIMEOUT_MS);
-    *token = version;
+    gk_tree_path(epoch, c->o->root, "controllers/epoch");
+    gk_tree_path(path, c->o->root, "controllers/beat");
+    rc = gk_zk_multi(c->zk, ops, 2, NULL, versions, CTL_TIMEOUT_MS);
+    *token = versions[1];
     if (rc != ZOK && rc != ZBADVERSION)
         gk_log(GK_LOG_WARN, "no-takeover", "why=\"%s\"", gk_zk_str(rc));
     return rc == ZOK;
@@ -84,9 +89,11 @@ void ctl_campaign(ctl *c)
     bool can_lead = false;
     int32_t token = 0;
     int32_t seen = 0;
+    int32_t seen_beat = 0;
 
     pthread_mutex_lock(&c->lock);
     seen = c->seen;
+    seen_beat = c->seen_beat;
     c->campaign = false;
     pthread_mutex_unlock(&c->lock);
     gk_tree_path(path, c->o->root, "controllers");
@@ -97,7 +104,7 @@ void ctl_campaign(ctl *c)
         gk_log(GK_LOG_WARN, "cannot-lead", "why=\"the newest state key is not for this controller: a leader has to make another one\"");
         return;
     }
-    if (!take_token(c, seen, &token))
+    if (!take_token(c, seen, seen_beat, &token))
         return;
     pthread_mutex_lock(&c->lock);
     c->leader = true;
