@@ -103,10 +103,12 @@ static gk_refusal may_join(const gk_group *g, const gk_request *r)
     return g->work_n + g->side.waiting_n >= g->policy.max_pending ? GK_REFUSAL_QUOTA : GK_REFUSAL_NONE;
 }
 
+/* enqueue: a refresh's nonce stays GK_SEEN_WAITS, or those of all members would fill the side znode: who leads next may answer it once more, as only the member
+ * itself can open the answer, and gets one only while it is a member. */
 static gk_err enqueue(gk_group *g, const gk_request *r, gk_work_kind kind, bool uses_token, uint64_t now_ms)
 {
     gk_work w = {.kind = kind, .request = *r, .uses_token = uses_token, .arrived_ms = now_ms};
-    gk_err e = gk_seen_add(&g->side.seen, r->once, r->not_after_ms, now_ms, false);
+    gk_err e = gk_seen_add(&g->side.seen, r->once, r->not_after_ms, now_ms, GK_SEEN_WAITS);
 
     memcpy(w.name, r->name.p, r->name.n);
     w.request.cert = NULL;
@@ -129,7 +131,7 @@ static gk_refusal join(gk_group *g, const gk_request *r, gk_bytes data, bool app
         if (gk_side_waiting(&g->side, r->hash) != NULL)
             return refusal;
         if (!gk_side_room(&g->side, 0, data.n) || gk_side_wait(&g->side, r, data, now_ms + GK_SIDE_WAITING_MS) != GK_OK ||
-            gk_seen_add(&g->side.seen, r->once, r->not_after_ms, now_ms, false) != GK_OK)
+            gk_seen_add(&g->side.seen, r->once, r->not_after_ms, now_ms, GK_SEEN_SIDE) != GK_OK)
             return GK_REFUSAL_QUOTA;
         g->side_dirty = true;
         return refusal;
@@ -286,7 +288,7 @@ gk_refusal gk_group_command(gk_group *g, const gk_command *c, uint64_t now_ms)
         refusal = execute(g, c, now_ms);
     if (refusal == GK_REFUSAL_NONE) {
         g->side_dirty = true; /* it is executed once: that has to be remembered */
-        if (gk_seen_add(&g->side.seen, c->nonce, c->not_after_ms, now_ms, false) != GK_OK)
+        if (gk_seen_add(&g->side.seen, c->nonce, c->not_after_ms, now_ms, GK_SEEN_SIDE) != GK_OK)
             g->broken = true;
     }
     g->refused[refusal]++;

@@ -47,7 +47,7 @@ static gk_err apply_rest(gk_group *g, gk_reader *r, uint64_t now_ms)
         if (e == GK_OK)
             e = gk_reader_u64(r, &until);
         if (e == GK_OK)
-            e = gk_seen_add(&g->side.seen, once, until, now_ms, true);
+            e = gk_seen_add(&g->side.seen, once, until, now_ms, GK_SEEN_LOGGED);
     }
     if (e == GK_OK)
         e = gk_reader_u32(r, &n);

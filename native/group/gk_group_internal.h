@@ -76,6 +76,9 @@ static inline bool gk_group_policy_ok(const gk_group *g)
 }
 void gk_hex_text(char *out, const uint8_t *in, size_t n);
 gk_err gk_group_new(gk_group **out, const gk_control *c, gk_bytes genesis, gk_bytes policy, bool created) GK_MUST_CHECK;
+/* gk_group_batch_most: so many requests that their epoch, with side and deny list, is a multi that ZooKeeper takes: each costs up to two wraps and a key of its
+ * reply per level, and its own entries. */
+size_t gk_group_batch_most(const gk_group *g);
 /* gk_group_apply does to keys, roster and side what a delta says. nodes (GK_GROUP_BATCH_MAX) gets the joiners' leaves. */
 gk_err gk_group_apply(gk_group *g, gk_bytes delta, uint64_t epoch, const uint8_t salt[32], uint64_t now_ms, gk_rekey *out, uint32_t *nodes,
                       uint32_t *nodes_n) GK_MUST_CHECK;

@@ -248,6 +248,7 @@ static gk_refusal still_good(const gk_group *g, const gk_work *w)
 static gk_err take(batch *b, gk_work *refreshes, size_t *refreshes_n)
 {
     gk_group *g = b->g;
+    size_t most = gk_group_batch_most(g);
     size_t kept = 0;
     gk_err e = GK_OK;
 
@@ -261,7 +262,7 @@ static gk_err take(batch *b, gk_work *refreshes, size_t *refreshes_n)
                 e = gk_group_reply(g, &g->outbox, &w->request, refusal, GK_NIL, true);
         } else if (w->kind == GK_WORK_REFRESH && *refreshes_n < GK_GROUP_BATCH_MAX) {
             refreshes[(*refreshes_n)++] = *w;
-        } else if (w->kind == GK_WORK_REFRESH || b->n >= GK_GROUP_BATCH_MAX || in_batch(b, w)) {
+        } else if (w->kind == GK_WORK_REFRESH || b->n >= most || in_batch(b, w)) {
             g->work[kept++] = *w;
         } else {
             b->taken[b->n++] = *w;

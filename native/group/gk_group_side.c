@@ -1,6 +1,8 @@
 /* The side znode: what changes without an epoch, sealed. */
 #include "gk_group_internal.h"
 
+#define MULTI_MOST 1000000 /* jute.maxbuffer, 1,048,575 by default, less what is small */
+
 /* --- the side znode: u64 epoch | u64 serial | sealed ------------------------------------------------------------------------------- */
 
 typedef struct side_of {
@@ -91,4 +93,13 @@ gk_err gk_group_side(gk_group *g, gk_bytes data)
     gk_side_clear(&g->side);
     g->side = s;
     return GK_OK;
+}
+
+size_t gk_group_batch_most(const gk_group *g)
+{
+    size_t each = (gk_tree_log2(g->roster.n + 1) + 2) * (2 * GK_EPOCH_WRAP + 40) + 512;
+    size_t side = gk_side_bytes(&g->side);
+    size_t most = side + each < MULTI_MOST ? (MULTI_MOST - side) / each : 1;
+
+    return most < GK_GROUP_BATCH_MAX ? most : GK_GROUP_BATCH_MAX;
 }

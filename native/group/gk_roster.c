@@ -208,7 +208,7 @@ static gk_err grow(gk_seen *s, uint64_t now_ms)
         if (s->slots[i].until_ms >= now_ms && s->slots[i].until_ms != 0) {
             more.slots[seen_slot(&more, s->slots[i].id)] = s->slots[i];
             more.n++;
-            more.logged += s->slots[i].logged;
+            more.side += s->slots[i].by == GK_SEEN_SIDE;
         }
     }
     free(s->slots);
@@ -216,7 +216,7 @@ static gk_err grow(gk_seen *s, uint64_t now_ms)
     return GK_OK;
 }
 
-gk_err gk_seen_add(gk_seen *s, const uint8_t id[GK_ONCE], uint64_t until_ms, uint64_t now_ms, bool logged)
+gk_err gk_seen_add(gk_seen *s, const uint8_t id[GK_ONCE], uint64_t until_ms, uint64_t now_ms, gk_seen_by by)
 {
     gk_err e = 2 * (s->n + 1) > s->cap ? grow(s, now_ms) : GK_OK;
     size_t i = 0;
@@ -225,10 +225,12 @@ gk_err gk_seen_add(gk_seen *s, const uint8_t id[GK_ONCE], uint64_t until_ms, uin
         return e;
     i = seen_slot(s, id);
     s->n += s->slots[i].until_ms == 0;
+    s->side -= s->slots[i].until_ms != 0 && s->slots[i].by == GK_SEEN_SIDE;
     memcpy(s->slots[i].id, id, GK_ONCE);
     if (s->slots[i].until_ms < until_ms)
         s->slots[i].until_ms = until_ms;
-    s->logged += logged && !s->slots[i].logged;
-    s->slots[i].logged = s->slots[i].logged || logged;
+    if (s->slots[i].by < by)
+        s->slots[i].by = by;
+    s->side += s->slots[i].by == GK_SEEN_SIDE;
     return GK_OK;
 }

@@ -33,21 +33,24 @@ void gk_roster_remove(gk_roster *r, uint32_t at);
 
 #define GK_ONCE 16
 
+/* Who else has to remember it. A request that waits for its epoch lies in requests/ until then, and whoever leads next has to take it: so it is in no state. */
+typedef enum gk_seen_by { GK_SEEN_WAITS, GK_SEEN_SIDE /* the side znode */, GK_SEEN_LOGGED /* a delta or a snapshot has it */ } gk_seen_by;
+
 typedef struct gk_once {
     uint8_t id[GK_ONCE];
     uint64_t until_ms; /* 0: a free slot */
-    bool logged;       /* a delta or a snapshot has it: the side znode needn't */
+    gk_seen_by by;
 } gk_once;
 
 typedef struct gk_seen {
     gk_once *slots;
     size_t n, cap; /* cap: a power of two, or 0 */
-    size_t logged;
+    size_t side; /* so many are for the side znode */
 } gk_seen;
 
 void gk_seen_clear(gk_seen *s);
 bool gk_seen_has(const gk_seen *s, const uint8_t id[GK_ONCE]);
-/* gk_seen_add remembers id until until_ms, and forgets what is over at now_ms when it needs room. logged stays once it is set. */
-gk_err gk_seen_add(gk_seen *s, const uint8_t id[GK_ONCE], uint64_t until_ms, uint64_t now_ms, bool logged) GK_MUST_CHECK;
+/* gk_seen_add remembers id until until_ms, and forgets what is over at now_ms when it needs room. `by` only goes up. */
+gk_err gk_seen_add(gk_seen *s, const uint8_t id[GK_ONCE], uint64_t until_ms, uint64_t now_ms, gk_seen_by by) GK_MUST_CHECK;
 
 #endif

@@ -175,18 +175,35 @@ bool gk_side_expire(gk_side *s, uint64_t now_ms)
 
 /* --- as bytes ------------------------------------------------------------------------------------------------------------------------ */
 
-bool gk_side_room(const gk_side *s, size_t entries, size_t waiting)
+static size_t waiting_bytes(const gk_side *s)
 {
-    size_t held = 0;
-    size_t rest = 4096 + s->tokens_n * GK_SIDE_TOKEN + entries * GK_SIDE_ENTRY + (s->seen.n - s->seen.logged) * (GK_ONCE + 8);
+    size_t n = 0;
 
     for (size_t i = 0; i < s->waiting_n; i++)
-        held += s->waiting[i].request.n + sizeof(gk_waiting);
-    if (waiting > 0)
-        return held + waiting + sizeof(gk_waiting) <= GK_SIDE_WAITING;
+        n += s->waiting[i].request.n + sizeof(gk_waiting);
+    return n;
+}
+
+/* rest_bytes: all but what waits. A denial counts twice: the deny list for people goes in the same multi. */
+static size_t rest_bytes(const gk_side *s)
+{
+    size_t n = 4096 + s->tokens_n * GK_SIDE_TOKEN + s->seen.side * (GK_ONCE + 8);
+
     for (size_t i = 0; i < s->denied_n; i++)
-        rest += strlen(s->denied[i].name) + 2 + GK_HASH + 8;
-    return held + rest <= GK_NODE_MAX;
+        n += 2 * (strlen(s->denied[i].name) + 2 + GK_HASH + 8);
+    return n;
+}
+
+size_t gk_side_bytes(const gk_side *s)
+{
+    return waiting_bytes(s) + rest_bytes(s);
+}
+
+bool gk_side_room(const gk_side *s, size_t entries, size_t waiting)
+{
+    if (waiting > 0)
+        return waiting_bytes(s) + waiting + sizeof(gk_waiting) <= GK_SIDE_WAITING;
+    return rest_bytes(s) + 2 * entries * GK_SIDE_ENTRY + GK_SIDE_WAITING <= GK_NODE_MAX;
 }
 
 gk_err gk_side_merge(gk_side *s, const gk_seen *from)
@@ -195,7 +212,7 @@ gk_err gk_side_merge(gk_side *s, const gk_seen *from)
 
     for (size_t i = 0; i < from->cap && e == GK_OK; i++) {
         if (from->slots[i].until_ms != 0)
-            e = gk_seen_add(&s->seen, from->slots[i].id, from->slots[i].until_ms, 0, from->slots[i].logged);
+            e = gk_seen_add(&s->seen, from->slots[i].id, from->slots[i].until_ms, 0, from->slots[i].by);
     }
     return e;
 }
@@ -207,7 +224,7 @@ static gk_bytes text(const char *s)
 
 static bool is_saved(const gk_once *o, uint64_t now_ms, bool all)
 {
-    return o->until_ms != 0 && o->until_ms >= now_ms && (all || !o->logged);
+    return o->until_ms != 0 && o->until_ms >= now_ms && (o->by == GK_SEEN_SIDE || (all && o->by == GK_SEEN_LOGGED));
 }
 
 void gk_side_save(const gk_side *s, gk_writer *w, uint64_t now_ms, bool all)
@@ -305,7 +322,7 @@ static gk_err load_once(gk_side *s, gk_reader *r, bool all)
 
     if (e == GK_OK)
         e = gk_reader_u64(r, &until);
-    return e == GK_OK ? gk_seen_add(&s->seen, id, until, 0, all) : e;
+    return e == GK_OK ? gk_seen_add(&s->seen, id, until, 0, all ? GK_SEEN_LOGGED : GK_SEEN_SIDE) : e;
 }
 
 gk_err gk_side_load(gk_side *s, gk_reader *r, bool all)

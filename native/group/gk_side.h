@@ -53,11 +53,13 @@ gk_err gk_side_wait(gk_side *s, const gk_request *r, gk_bytes request, uint64_t 
 void gk_side_waited(gk_side *s, const uint8_t hash[GK_HASH]);
 /* gk_side_expire forgets what is over; true when something was. */
 bool gk_side_expire(gk_side *s, uint64_t now_ms);
-/* gk_side_room: whether there is room in the side znode for `entries` more (tokens, denials), and for `waiting` bytes more of requests that wait. What
- * strangers may fill is less than all, so that an administrator's command finds room. */
+/* gk_side_room: whether there is room in the side znode, and in a multi that also has the deny list, for `entries` more (tokens, denials), or for `waiting`
+ * bytes more of requests that wait. These have a part of their own, so that neither strangers nor administrators use up the others' room. */
 bool gk_side_room(const gk_side *s, size_t entries, size_t waiting);
-/* gk_side_save leaves out what is over at now_ms; for the side znode (not all) also nonces that deltas or snapshots have: with many requests they wouldn't
- * fit. gk_side_load is told which it is, and adds to the nonces that s knows. */
+/* gk_side_bytes: of the side znode and the deny list together, at most. */
+size_t gk_side_bytes(const gk_side *s);
+/* gk_side_save leaves out what is over at now_ms, nonces of requests that wait, and for the side znode (not all) also those that deltas or snapshots have: with
+ * many requests they wouldn't fit. gk_side_load is told which it is, and adds to the nonces that s knows. */
 void gk_side_save(const gk_side *s, gk_writer *w, uint64_t now_ms, bool all);
 gk_err gk_side_load(gk_side *s, gk_reader *r, bool all) GK_MUST_CHECK;
 /* gk_side_merge: from has seen all that s has. */

@@ -191,6 +191,128 @@ START_TEST(many_members)
 }
 END_TEST
 
+/* strict: bytes of what a plan writes in one multi. */
+static size_t strict(const gk_plan *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->n; i++)
+        n += p->writes[i].loose ? 0 : p->writes[i].data.n + strlen(p->writes[i].path);
+    return n;
+}
+
+/* fill makes the side as large as strangers and administrators can: requests that wait, then denials with the longest names. */
+static void fill(gk_side *s)
+{
+    static uint8_t big[GK_REQUEST_MAX];
+    char name[GK_NAME_MAX + 1];
+    uint64_t id[4] = {0};
+    gk_request q = {.name = STR("w")};
+
+    for (q.hash[0] = 0; gk_side_room(s, 0, sizeof(big)); q.hash[0]++)
+        ck_ok(gk_side_wait(s, &q, BYTES(big, sizeof(big)), r.now + 1000000));
+    for (id[0] = 1; gk_side_room(s, 1, 0); id[0]++) {
+        (void)snprintf(name, sizeof(name), "%0*zu", GK_NAME_MAX, (size_t)id[0]);
+        ck_ok(gk_side_deny(s, STR(name), (const uint8_t *)id, 1));
+    }
+    ck_assert_uint_gt(s->waiting_n, 5);
+    ck_assert_uint_gt(s->denied_n, 1000);
+}
+
+/* Side znode and deny list as large as they can get, 100,000 nonces, and leavers: each multi is one that ZooKeeper takes, and another controller goes on. */
+START_TEST(side_is_bounded)
+{
+    enum { LEAVERS = 120 };
+    gk_side *s = &r.group->side;
+    gk_member *m[LEAVERS], *kept = grig_join(&r, "kept", token), *watcher = grig_join(&r, "watcher", token);
+    uint64_t id[2] = {7};
+    gk_mem again = {0};
+    uint8_t hash[GK_HASH];
+    gk_group *other = NULL;
+    size_t side = s->seen.side;
+
+    ck_assert_int_eq(grig_ask(&r, kept, GK_REQUEST_REFRESH, NULL), GK_REFUSAL_NONE);
+    ck_assert_uint_eq(s->seen.side, side); /* that all members ask for a refresh at once doesn't fill it */
+    ck_assert(grig_step(&r));
+    for (size_t i = 0; i < LEAVERS; i++) {
+        char name[8];
+
+        (void)snprintf(name, sizeof(name), "m%zu", i);
+        m[i] = grig_member(&r, name);
+        ck_ok(gk_member_request(m[i], GK_REQUEST_JOIN, STR(token), r.now, &again, hash));
+        ck_assert_int_eq(gk_group_request(r.group, gk_mem_view(&again), r.now), GK_REFUSAL_NONE);
+        if (i + 1 < LEAVERS)
+            gk_mem_free(&again);
+    }
+    ck_assert(grig_step(&r));
+    for (id[1] = 0; id[1] < 100000; id[1]++)
+        ck_ok(gk_seen_add(&s->seen, (const uint8_t *)id, r.now + 300000, r.now, GK_SEEN_LOGGED));
+    for (size_t i = 0; i < LEAVERS / 2; i++)
+        ck_assert_int_eq(grig_command(&r, GK_OP_EVICT, gk_member_name(m[i]), BYTES(NULL, 0), NULL), GK_REFUSAL_NONE);
+    fill(s);
+    ck_assert_int_eq(grig_command(&r, GK_OP_EVICT, gk_member_name(m[LEAVERS - 1]), BYTES(NULL, 0), NULL), GK_REFUSAL_QUOTA);
+    for (size_t steps = 0; r.group->work_n > 0 || steps == 0; steps++) {
+        ck_assert(grig_step(&r));
+        ck_assert_uint_le(strict(&r.last), 1000000); /* jute.maxbuffer is 1,048,575 */
+        ck_assert_uint_lt(steps, 10);
+    }
+    ck_assert_uint_gt(gk_zk_get(&r.zk, "side").n, 500000);
+    printf("  side %zu bytes, deny list %zu bytes, last multi %zu bytes\n", gk_zk_get(&r.zk, "side").n, gk_zk_get(&r.zk, "deny").n, strict(&r.last));
+    ck_assert(!gk_verdict_refused(grig_follow(&r, watcher)));
+    ck_ok(grig_load(&r, 1, &other));
+    ck_assert_uint_eq(other->side.denied_n, s->denied_n);
+    ck_assert_uint_eq(other->side.waiting_n, s->waiting_n);
+    ck_assert_int_eq(gk_group_request(other, gk_mem_view(&again), r.now), GK_REFUSAL_REPLAY); /* though the side znode hasn't got it */
+    gk_group_free(other);
+    gk_mem_free(&again);
+    for (size_t i = 0; i < LEAVERS; i++)
+        gk_member_free(m[i]);
+    gk_member_free(kept);
+    gk_member_free(watcher);
+}
+END_TEST
+
+/* A request waits for its batch while something else is written, or a snapshot is made: whoever leads next has to take it, not to refuse it as a replay. */
+START_TEST(what_waits_is_no_replay)
+{
+    gk_member *first = grig_join(&r, "first", token), *late = grig_member(&r, "late");
+    uint8_t hash[GK_HASH];
+    gk_group *other = NULL;
+    gk_plan plan = {0}, *plans = NULL;
+    size_t n = 0;
+
+    r.group->policy.batch_ms = 10000;
+    ck_ok(gk_member_request(late, GK_REQUEST_JOIN, STR(token), r.now, &request, hash));
+    ck_assert_int_eq(gk_group_request(r.group, gk_mem_view(&request), r.now), GK_REFUSAL_NONE);
+    ck_assert_int_eq(gk_group_request(r.group, gk_mem_view(&request), r.now), GK_REFUSAL_REPLAY);
+    ck_assert_int_eq(grig_command(&r, GK_OP_REKEY, NULL, BYTES(NULL, 0), NULL), GK_REFUSAL_NONE);
+    ck_ok(gk_group_plan(r.group, r.now, false, &plan)); /* with the side znode */
+    gk_zk_run(&r.zk, &plan);
+    gk_group_commit(r.group);
+    gk_plan_clear(&plan);
+    for (int snapshot = 0; snapshot < 2; snapshot++) {
+        ck_ok(grig_load(&r, 1, &other));
+        ck_assert_int_eq(gk_group_request(other, gk_mem_view(&request), r.now), GK_REFUSAL_NONE);
+        gk_group_free(other);
+        ck_ok(gk_group_snapshot(r.group, 1, &plans, &n));
+        for (size_t i = 0; i < n; i++) {
+            gk_zk_run(&r.zk, &plans[i]);
+            gk_plan_clear(&plans[i]);
+        }
+        free(plans);
+        gk_group_snapshot_done(r.group);
+    }
+    ck_assert(grig_step(&r)); /* now it is taken, and never again */
+    ck_assert_int_eq(grig_take_reply(&r, late), GK_FED_JOINED);
+    ck_ok(grig_load(&r, 1, &other));
+    ck_assert_int_eq(gk_group_request(other, gk_mem_view(&request), r.now), GK_REFUSAL_REPLAY);
+    gk_group_free(other);
+    gk_mem_free(&request);
+    gk_member_free(first);
+    gk_member_free(late);
+}
+END_TEST
+
 Suite *gk_suite(void)
 {
     Suite *s = suite_create("group_faults");
@@ -201,6 +323,8 @@ Suite *gk_suite(void)
     tcase_add_test(t, controller_survives_failing_allocations);
     tcase_add_test(t, member_survives_failing_allocations);
     tcase_add_test(t, many_members);
+    tcase_add_test(t, side_is_bounded);
+    tcase_add_test(t, what_waits_is_no_replay);
     suite_add_tcase(s, t);
     return s;
 }
