@@ -106,7 +106,7 @@ class World:
         connect, peers = self.connect.split(","), [f"127.0.0.1:{port}" for other, port in self.ports.items() if other != name]
         if self.relays is not None:
             if name not in self.relays:
-                self.relays[name] = [Relay(("127.0.0.1", int(to.split(":")[1]))) for to in connect + peers]
+                self.relays[name] = [Relay((host, int(port))) for host, _, port in (to.partition(":") for to in connect + peers)]
             through = [r.address for r in self.relays[name]]
             connect, peers = through[:len(connect)], through[len(connect):]
         return ["--connect", ",".join(connect), "--root", self.root, *self.tls, *(a for p in peers for a in ("--peer", p))]

@@ -1,5 +1,6 @@
 """Group keys as a service, on real ensembles: admission, rekeys in both modes, members through failures, forgeries, controllers killed and paused. A
 test has a root of its own; the ensemble is shared. GK_LONG=1: more rounds."""
+import hashlib
 import logging
 import os
 import shutil
@@ -312,7 +313,6 @@ class Attacks(Ensemble):
         one.has(6)
         self.assertEqual(sorted(one.keys()), list(range(2, 7)))
         # the reply to a request, too: its name can be known as soon as the request lies there
-        import hashlib  # pylint: disable=import-outside-toplevel
         made = []
 
         def on_request(names):
@@ -376,6 +376,46 @@ class Recovery(Ensemble):
         w.leader(but=old)
         w.admin("group", "rekey", "g")
         self.assertEqual(one.has(10)["fingerprint"], two.has(10)["fingerprint"])
+
+
+class Bounds(Ensemble):
+    servers = ("--servers", 1, "--plugin", "off")
+
+    def test_the_audit_log_is_pruned(self):
+        """A tenth above what is kept, the oldest entries go; entries are made behind the controller's back, as signing so many takes long."""
+        keep = 50000
+        w = World(self, self.connect)
+        w.setup("a", "b", options=("--rotate", "4s"))  # it cleans up every second
+        w.admin("group", "create", "g", "--admit", "token", "--period", "0s")
+        zk = KazooClient(self.connect)
+        zk.start()
+        self.addCleanup(zk.stop)
+        path = f"{w.root}/audit"
+        real = len(zk.get_children(path))
+        self.assertGreater(real, 0)
+
+        def more(n):
+            for at in range(0, n, 1000):
+                t = zk.transaction()
+                for _ in range(min(1000, n - at)):
+                    t.create(f"{path}/e-", b"x", sequence=True)
+                self.assertFalse([r for r in t.commit() if isinstance(r, Exception)])
+        more(keep + keep // 10 - real)
+        time.sleep(3)
+        self.assertEqual(len(zk.get_children(path)), keep + keep // 10, "pruned too early")
+        more(2)
+        wait(lambda: zk.exists(path).numChildren <= keep, "the oldest entries go", 60)
+        wait(lambda: "audit-pruned" in w.controllers[w.leader()].err.read_text(), "a line in the log")
+        left = sorted(zk.get_children(path))
+        self.assertEqual(left, [f"e-{i:010d}" for i in range(keep // 10 + 2, keep + keep // 10 + 2)])
+        # whoever leads next goes on from the newest entry
+        old = w.leader()
+        w.controllers[old].kill()
+        w.leader(but=old)
+        w.admin("group", "rekey", "g", "--reason", "after all")
+        newest = max(zk.get_children(path))
+        self.assertEqual(newest, f"e-{keep + keep // 10 + 2:010d}")
+        self.assertIn(hashlib.sha256(b"x").hexdigest().encode(), zk.get(f"{path}/{newest}")[0])
 
 
 class Controllers(Ensemble):
