@@ -52,6 +52,9 @@ class Record:
         self.messages = {}
         for entry in document["epochs"]:
             self._read(entry)
+        self.keks = collections.defaultdict(list)   # zxid -> wraps of members' own messages (flat mode)
+        for entry in document.get("keks", ()):
+            self.keks[entry["zxid"]] += Message.parse(base64.b64decode(entry["message"])).wraps
         self.stored = {int(epoch): value for epoch, value in document["stored"].items()}
         self.chain = self._chain()
         on_it = {m.hash for m in self.chain.values()}
@@ -112,7 +115,10 @@ def check_epochs(r):
         if r.zxid(m) <= zxid:
             r.find("order", f"epoch {epoch} was committed before the one before")
         zxid = r.zxid(m)
+    salts = collections.Counter(m.salt for m in r.messages.values())
     for h, m in r.messages.items():
+        if salts[m.salt] > 1:
+            r.find("salt-again", f"epoch {m.epoch}: two messages have one salt, so branches can share derived keys")
         committed = sum(r.quorum(servers) for _, servers in r.where[h])
         if committed > 1 or (committed and h not in on_it):
             r.find("twice" if m.epoch in r.chain else "lost", f"epoch {m.epoch} was committed {'more than once' if m.epoch in r.chain else 'and is gone'}")
@@ -170,6 +176,7 @@ def membership(r):
 def check_members(r):
     """Members agree on each key, have every epoch of theirs, and none of others'."""
     spans, truth = membership(r), {}
+    losses = () if r.document.get("mode") == "flat" else ("missed",)  # there, who is late finds its next message in the place of the one before
     for name, member in r.document["members"].items():
         added, removed = spans.get(member["states"][0]["path"][0][0], (None, None)) if member["states"] else (None, None)
         if member["states"] and added is None:
@@ -178,7 +185,7 @@ def check_members(r):
             check_run(r, name, lines, (added, removed), truth)
         if member["stays"]:
             got = {line["epoch"] for lines in member["runs"] for line in lines if line["event"] == "key"}
-            if max(r.chain, default=0) not in got or any(line["event"] in ("missed", "refused", "evicted") for lines in member["runs"] for line in lines):
+            if max(r.chain, default=0) not in got or any(line["event"] in (*losses, "refused", "evicted") for lines in member["runs"] for line in lines):
                 r.find("lost", f"{name}, which stays, has not got everything")
     return truth
 
@@ -272,7 +279,7 @@ class Closure:
             elif op == DERIVE:
                 now.of[node] = self.term("derived", before.of.get(node), node, m.epoch, m.salt)
                 self.edge(before.of.get(node), now.of[node], derive, m, node)
-        for node, under, wrapped in m.wraps:
+        for node, under, wrapped in m.wraps + [row for zxid, _ in self.r.where[m.hash] for row in self.r.keks[zxid]]:
             if node not in made and (DERIVE, node) not in m.ops:
                 fresh(node)
             if under not in made and under not in before.of:

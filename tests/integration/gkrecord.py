@@ -108,8 +108,8 @@ class Collector:
     """Reads servers' transaction logs as often as it is asked to. Thread-safe."""
 
     def __init__(self, folder, root, group):
-        self.folder, self.fence, self.epochs = folder, f"{root}/controllers/epoch", f"{root}/groups/{group}/epochs/"
-        self.marks = self.fence.encode(), self.epochs.encode()
+        self.folder, self.fence, self.epochs, self.keks = folder, f"{root}/controllers/epoch", *(f"{root}/groups/{group}/{what}/" for what in ("epochs", "members"))
+        self.marks = [path.encode() for path in (self.fence, self.epochs, self.keks)]
         self.lock, self.found, self.sizes = threading.Lock(), {}, {}
 
     def look(self, *servers):
@@ -126,19 +126,21 @@ class Collector:
         for record in records(data + bytes(16)):
             if any(mark in record for mark in self.marks):
                 for zxid, path, value, version in writes(record):
-                    if path == self.fence or path.startswith(self.epochs):
+                    if path == self.fence or path.startswith((self.epochs, self.keks)):
                         self.found.setdefault((zxid, path, value, version), set()).add(server)
 
     def document(self):
-        epochs, claims = [], []
+        epochs, claims, keks = [], [], []
         for (zxid, path, value, version), servers in sorted(self.found.items(), key=lambda item: item[0][:2]):
             where = {"zxid": zxid, "servers": sorted(servers)}
             if path == self.fence:
                 claims.append({**where, "version": version, "id": (value or b"").decode()})
+            elif path.startswith(self.keks):
+                keks += [{"zxid": zxid, "message": base64.b64encode(value).decode()}] if value else []  # made empty, with its member
             else:
                 message = value[4:4 + struct.unpack_from(">I", value)[0]]  # what is behind it is for controllers alone
                 epochs.append({**where, "epoch": int(path.rpartition("/")[2]), "message": base64.b64encode(message).decode()})
-        return {"epochs": epochs, "claims": claims}
+        return {"epochs": epochs, "claims": claims, "keks": keks}
 
 
 # --- members --------------------------------------------------------------------------------------------------------------------------

@@ -1,29 +1,33 @@
-"""Whether gkchaos.py sees what it is there to see. groups_run.json is the record of a short real run (GK_SEED=7 GK_SECONDS=25 GK_RECORD=FILE
-test_groups_chaos.py), which is good. Each test alters it in one way: as a controller might that has all keys, so that signatures, hashes, confirmations and
+"""Whether gkchaos.py sees what it is there to see. groups_run.{tree,flat}.json are the records of a short real run (GK_SEED=7 GK_SECONDS=30
+GK_RECORD=groups_run.json test_groups_chaos.py), which are good. Each test alters it in one way: as a controller might that has all keys, so that signatures, hashes, confirmations and
 fingerprints are right again, and only what is wrong can be found."""
 import base64
 import copy
+import struct
 import unittest
+import zlib
 from pathlib import Path
 
 import gkchaos
 import gktest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from gkrecord import ADD, DERIVE, REMOVE, load, sha
+from gkraw import jute
+from gkrecord import DERIVE, REMOVE, Message, load, records, sha, writes
+from gkstore import CREATE, CREATE2, DELETE, ERROR, LOG_MAGIC, MULTI, SET_DATA
 
-GOOD = load(Path(__file__).parent / "groups_run.json")
+GOOD, FLAT = (load(Path(__file__).parent / f"groups_run.json.{group}") for group in ("tree", "flat"))
 
 
 class Forger:
     """A copy of the good record that can be altered: `m` are its messages by epoch. done() makes all that follows from them right again."""
 
-    def __init__(self):
-        self.doc = copy.deepcopy(GOOD)
+    def __init__(self, good=GOOD):
+        self.doc = copy.deepcopy(good)
         record = gkchaos.Record(self.doc)
         self.closure = gkchaos.Closure(record)
         self.closure.run()
         self.closure.compute({})
-        self.m, self.old = dict(record.chain), {e: m.hash for e, m in record.chain.items()}
+        self.good, self.m, self.old = record.chain, dict(record.chain), {e: m.hash for e, m in record.chain.items()}
         self.spans = gkchaos.membership(record)
         self.newest = max(self.m)
         self.root = {m.epoch: self.closure.keys.get(term) for m, term, _ in self.closure.roots if m.hash not in self.closure.lost}
@@ -57,7 +61,7 @@ class Forger:
         """A node's key when an epoch began: what messages before it made of it."""
         world = gkchaos.World()
         for e in range(1, epoch):
-            world = self.closure.apply(world, self.m[e])
+            world = self.closure.apply(world, self.good[e])
         return self.closure.keys[world.of[node]]
 
     def sign(self, m, name):
@@ -154,14 +158,14 @@ class Checker(unittest.TestCase):
         f.doc["epochs"].append({**f.entries(epoch)[0], "zxid": f.entries(epoch + 1)[0]["zxid"] + 1})
         self.found("twice")
 
-    def fork(self, servers):
+    def fork(self, servers, salt=bytes(range(1, 33))):
         """Another message of a periodic epoch, good in itself, after which its branch ends."""
         f = self.f
         f.done()
         epoch = max(e for e, m in f.m.items() if len(m.wraps) == 1 and not m.ops and e < f.newest)
         m, root = f.m[epoch], bytes(range(32))
         node, under, _ = m.wraps[0]
-        m = m.but(salt=bytes(range(1, 33)))
+        m = m.but(salt=salt or m.salt)
         m = m.but(wraps=[(node, under, gkchaos.wrap(f.key(under, epoch), m, node, under, root))])
         m = f.sign(m.but(confirm=gkchaos.outcome(m, root)[0]), f.by[epoch])
         f.doc["epochs"].append({"zxid": f.entries(epoch)[0]["zxid"] - 1, "servers": servers, "epoch": epoch,
@@ -175,6 +179,10 @@ class Checker(unittest.TestCase):
         self.fork([3])
         self.found()
         self.assertEqual(gkchaos.judge(self.f.doc)[1]["forks"], 1 + gkchaos.judge(GOOD)[1]["forks"])
+
+    def test_branches_share_a_salt(self):
+        self.fork([3], salt=None)
+        self.sees("salt-again")
 
     def test_a_hash_that_does_not_follow(self):
         self.f.change(self.f.newest // 2, prev=bytes(32))
@@ -241,7 +249,7 @@ class Checker(unittest.TestCase):
     # ---- members ----
 
     def test_a_member_has_another_key(self):
-        line = next(line for line in self.f.run("stay0") if line["epoch"] == self.f.newest - 1)
+        line = next(line for line in self.f.run("tree-stay0") if line["epoch"] == self.f.newest - 1)
         line["fingerprint"] = "00" * 8
         self.found("other-key")
 
@@ -252,23 +260,23 @@ class Checker(unittest.TestCase):
         self.found("other-key")
 
     def test_a_member_lost_a_key(self):
-        run = self.f.run("stay1")
+        run = self.f.run("tree-stay1")
         del run[len(run) // 2]
         self.found("lost")
 
     def test_a_member_missed_the_last_key(self):
-        self.f.run("stay1").pop()
+        self.f.run("tree-stay1").pop()
         self.found("lost")
 
     def test_a_key_for_one_who_was_out(self):
         leaf, out = self.f.gone()
         run = self.f.run(self.f.member(leaf))
-        run[:] = [line for line in run if line["event"] == "key"] + [next(line for line in self.f.run("stay0") if line["epoch"] == out)]
+        run[:] = [line for line in run if line["event"] == "key"] + [next(line for line in self.f.run("tree-stay0") if line["epoch"] == out)]
         self.found("outsider")
 
     def test_a_key_from_before_the_admission(self):
-        run = self.f.run("stay2")
-        run.insert(0, next(line for line in self.f.run("stay0") if line["epoch"] == run[0]["epoch"] - 1))
+        run = self.f.run("tree-stay2")
+        run.insert(0, next(line for line in self.f.run("tree-stay0") if line["epoch"] == run[0]["epoch"] - 1))
         self.found("outsider")
 
     def test_events_after_the_end(self):
@@ -318,7 +326,7 @@ class Checker(unittest.TestCase):
     def test_a_member_is_left_out(self):
         """A message without one of its wraps."""
         f = self.f
-        epoch = max(e for e, m in f.m.items() if len(m.wraps) > 2)
+        epoch = max(e for e, m in f.m.items() if len(m.wraps) > 1)
         f.cut(epoch)
         f.change(epoch, wraps=f.m[epoch].wraps[1:])
         f.done()
@@ -335,6 +343,27 @@ class Checker(unittest.TestCase):
             member["states"] = [s for s in member["states"] if s["epoch"] < epoch]
         f.done()
         self.sees("node-again")
+
+    # ---- flat mode ----
+
+    def test_the_good_flat_one(self):
+        findings, figures = gkchaos.judge(FLAT)
+        self.assertEqual(findings, [])
+        self.assertGreater(figures["keys_computed"], 100)
+        self.f = Forger(FLAT)
+        self.f.done()
+        self.found()
+
+    def test_an_evicted_member_gets_a_message_with_the_next_kek(self):
+        self.f = f = Forger(FLAT)
+        leaf, out = f.gone()
+        m = f.m[out]
+        (kek, under, wrapped), row = next((row, kek) for kek in f.doc["keks"] if kek["zxid"] == f.entries(out)[0]["zxid"]
+                                          for row in Message.parse(base64.b64decode(kek["message"])).wraps)
+        key = gkchaos.unwrap(f.key(under, out), m, kek, under, wrapped)
+        own = Message.parse(base64.b64decode(row["message"])).but(wraps=[(kek, leaf, gkchaos.wrap(f.key(leaf, out), m, kek, leaf, key))])
+        f.doc["keks"].append({**row, "message": base64.b64encode(own.dump()).decode()})
+        self.found("later")
 
     # ---- bytes ----
 
@@ -361,9 +390,39 @@ class Checker(unittest.TestCase):
         self.found("arithmetic")
 
     def test_a_grant_with_another_key(self):
-        state = self.f.doc["members"]["stay2"]["states"][0]
+        state = self.f.doc["members"]["tree-stay2"]["states"][0]
         state["path"][-1][1] = "00" * 32
         self.sees("arithmetic")
+
+
+class Logs(unittest.TestCase):
+    """What is read of transaction logs."""
+    HEAD = struct.pack(">qiqq", 1, 2, 77, 3)
+
+    def txn(self, kind, body):
+        return self.HEAD + jute.put_int(kind) + body
+
+    def node(self, path, version=None):
+        acl = b"" if version is not None else jute.put_int(0) + b"\0"
+        return jute.put_string(path) + jute.put_buffer(b"data") + acl + jute.put_int(version or 0)
+
+    def multi(self, *parts):
+        return self.txn(MULTI, jute.put_int(len(parts)) + b"".join(jute.put_int(kind) + jute.put_buffer(body) for kind, body in parts))
+
+    def read(self, *txns, cut=0):
+        data = LOG_MAGIC + bytes(12) + b"".join(jute.put_long(zlib.adler32(t)) + jute.put_buffer(t) + b"B" for t in txns)
+        return [w for t in records(data[:len(data) - cut] + bytes(64)) for w in writes(t)]
+
+    def test_writes(self):
+        made, put = (77, "/a", b"data", 0), (77, "/b", b"data", 5)
+        self.assertEqual(self.read(self.txn(CREATE, self.node("/a")), self.txn(SET_DATA, self.node("/b", 5))), [made, put])
+        self.assertEqual(self.read(self.multi((CREATE2, self.node("/a")), (DELETE, jute.put_string("/c")), (SET_DATA, self.node("/b", 5)))), [made, put])
+        self.assertEqual(self.read(self.multi((ERROR, jute.put_int(-2)), (ERROR, jute.put_int(-110)))), [], "a multi that failed")
+
+    def test_a_log_that_was_being_written(self):
+        one, two = self.txn(CREATE, self.node("/a")), self.txn(CREATE, self.node("/b"))
+        for cut in range(1, len(two) + 13):
+            self.assertEqual([path for _, path, _, _ in self.read(one, two, cut=cut)], ["/a"], cut)
 
 
 if __name__ == "__main__":
