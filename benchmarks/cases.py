@@ -76,7 +76,7 @@ class Part:
     launches: int
     repetitions: int = 1
     seconds: float = 0.6 # for each figure
-    warm_up: float = 6   # for each configuration
+    warm_up: float = 40  # for each configuration, at most
     configurations: tuple = CONFIGURATIONS
 
 

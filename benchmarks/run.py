@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import cases  # noqa: E402
 import report  # noqa: E402
+import threads  # noqa: E402
 from servers import ROOT, BenchError, Ensemble, Load, ended_cleanly  # noqa: E402
 
 OUT = ROOT / "build" / "bench"
 WARM_UP = ("mixed reads=50 payload=1024 depth=16", "get payload=1024 depth=1", "create payload=1024 depth=16", "delete depth=16", "exists payload=1024 depth=16",
-           "list children=100 depth=16")
+           "list children=100 depth=16", "list children=10000 depth=1", "set payload=16384 depth=16", "sequential payload=128 depth=16", "delete depth=16")
+SETTLED = 0.03 # share of the servers' CPU that the JIT compiler takes at most when they are warm
 
 
 def say(text):
@@ -38,6 +41,10 @@ class Pair:
             self.ensemble.stop()
             raise
 
+    def cpu(self):
+        """Nanoseconds by kind of thread, of all servers."""
+        return sum((threads.cpu(pid) for pid in self.ensemble.pids), Counter())
+
     def close(self):
         self.load.close()
         self.ensemble.stop()
@@ -49,10 +56,20 @@ def configurations(part):
 
 
 def warm_up(pairs, part):
-    for seconds in (part.warm_up * 0.6, part.warm_up * 0.4):
-        for pair in pairs.values():
+    """Rounds of all kinds of requests until the compiler rests in two of them, for so many seconds of each configuration at most. Gives the share that
+    it took in the last one."""
+    cold, left, spent = dict(pairs), dict.fromkeys(pairs, 1.0), Counter()
+    while cold:
+        for name, pair in list(cold.items()):
+            begin, before = time.monotonic(), pair.cpu()
             for phase in WARM_UP:
-                pair.load.phase(f"{phase} warm=0 seconds={seconds / len(WARM_UP):.2f}")
+                pair.load.phase(f"{phase} warm=0 seconds=0.25")
+            used = pair.cpu() - before
+            spent[name] += time.monotonic() - begin
+            former, left[name] = left[name], used["JIT"] / used.total()
+            if max(former, left[name]) <= SETTLED or spent[name] >= part.warm_up:
+                del cold[name]
+    return left
 
 
 def launch(part, number, results):
@@ -63,7 +80,9 @@ def launch(part, number, results):
         pairs = {c: made.result() for c, made in starting.items() if not made.exception()}
         for made in starting.values():
             made.result()
-        warm_up(pairs, part)
+        cold = {name: share for name, share in warm_up(pairs, part).items() if share > SETTLED}
+        if cold:
+            say("not warm: " + ", ".join(f"{name}, {100 * share:.0f} % of its CPU is the JIT compiler's" for name, share in cold.items()))
         names = list(pairs)
         for repetition in range(part.repetitions):
             for at, case in enumerate(part.cases):
@@ -92,7 +111,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="example: make bench QUICK=1; make bench OPTIONS='--parts standalone zpp --launches 8'")
     p.add_argument("--quick", action="store_true", help="fewer launches and cases: five minutes instead of two hours")
     p.add_argument("--launches", type=int, help="instead of each part's own number")
-    p.add_argument("--warm-up", type=float, help="seconds for each configuration of a launch, instead of each part's own")
+    p.add_argument("--warm-up", type=float, help="seconds at most for each configuration of a launch, instead of each part's own")
     p.add_argument("--repetitions", type=int, help="of all cases within a launch, instead of each part's own number")
     p.add_argument("--seconds", type=float, help="for each figure, instead of each part's own time")
     p.add_argument("--configurations", nargs="+", choices=cases.CONFIGURATIONS, metavar="NAME", help=f"of {' '.join(cases.CONFIGURATIONS)} (all)")
