@@ -1,11 +1,13 @@
-/* All groups get a new key after a change of the servers, both ways, by the same members on the same ensemble. 13 machines, each with a session of its own and
- * a member of every group:
+/* Groups get new keys, both ways, by the same members on the same ensemble: all groups after a change of the servers, or one group of any size when a member
+ * joins or leaves. 13 machines (--members), each with a session of its own and a member of every group:
  *   integrated  the servers have a new secret: each member reads its group's key
  *   layered     the members of each group run TGDH among themselves (gk_run, the library that the servers use), through a node for each member of each group
  * The layered way is given what it would have to pay for: nonces are known to all before, and who has something new to read is told by memory, at no
  * cost, in rounds; requests are sent without waiting for answers. So its time is a lower bound.
- * Commands on stdin, a line each: setup | integrated AGREEMENT | layered | quit. A line of JSON on stdout for each.
- * usage: rekey --ca F --cert F --key F --groups N HOST:PORT... */
+ * With one group, follow makes each member watch who is in it, as an application does: on each change it gets the list of members, with the next watch, and
+ * reads the key; join and leave are of one more member, until all those have the new key.
+ * Commands on stdin, a line each: setup | integrated AGREEMENT | layered | follow | join | leave | quit. A line of JSON on stdout for each.
+ * usage: rekey --ca F --cert F --key F --groups N [--members N] HOST:PORT... */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,7 +23,9 @@
 #include "../../tools/common/gk_cli.h"
 #include "../../tools/common/gk_zk.h"
 
-enum { MACHINES = 13, LIMIT_MS = 120000, SESSION_MS = 40000, PATH = 128, MESSAGES_MAX = 4096 };
+#define USAGE "usage: rekey --ca F --cert F --key F --groups N [--members N] HOST:PORT..."
+
+enum { LIMIT_MS = 300000, SESSION_MS = 40000, PATH = 128, MEMBERS_MAX = 1000, VIEW_AT = 4 };
 
 static const uint8_t ensemble[16] = {'l', 'a', 'y', 'e', 'r', 'e', 'd'};
 
@@ -38,12 +42,19 @@ typedef struct machine {
     gk_zk_data *got;
     size_t reads, writes, again;
     pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool changed, over;    /* behind lock: the group's members changed; no more following */
+    atomic_uint_fast64_t view; /* of keys[0], while following */
 } machine;
 
-static machine machines[MACHINES];
+static machine *machines;
+static size_t machines_n = 13;
+static size_t messages_max; /* bytes of a member's messages of one run */
 static size_t groups;
+static gk_zk *guest;
 static char base[64];
-static gk_party (*parties)[MACHINES]; /* by group */
+static gk_party *parties; /* by group and machine */
 static pthread_barrier_t barrier;
 static uint8_t wanted[GK_KS_ID];
 static atomic_size_t unfinished;
@@ -158,26 +169,26 @@ static void *read_all(void *arg)
 static void publish(machine *m)
 {
     gk_zk_op *ops = calloc(groups, sizeof(*ops));
-    uint8_t(*data)[MESSAGES_MAX] = calloc(groups, sizeof(*data));
+    uint8_t *data = calloc(groups, messages_max);
     size_t *counts = calloc(groups, sizeof(*counts));
     size_t n = 0;
 
     must(ops != NULL && data != NULL && counts != NULL, "memory");
     for (size_t g = 0; g < groups; g++) {
-        gk_writer w = gk_writer_of(data[g], sizeof(data[g]));
+        gk_writer w = gk_writer_of(data + g * messages_max, messages_max);
 
         must(gk_run_advance(m->runs[g]) == GK_OK, "a run has failed");
         for (; gk_run_sent(m->runs[g], counts[g]).n > 0; counts[g]++) {
             gk_bytes message = gk_run_sent(m->runs[g], counts[g]);
 
-            gk_writer_u16(&w, (uint16_t)message.n);
+            gk_writer_u32(&w, (uint32_t)message.n);
             gk_writer_put(&w, message.p, message.n);
         }
         must(w.err == GK_OK, "a node is too small for the messages");
         if (counts[g] == atomic_load(&m->said[g]))
             continue;
         layer_path(m->paths[n], m->index, g);
-        ops[n] = (gk_zk_op){.kind = GK_ZK_SET, .path = m->paths[n], .data = data[g], .n = w.len, .version = -1};
+        ops[n] = (gk_zk_op){.kind = GK_ZK_SET, .path = m->paths[n], .data = data + g * messages_max, .n = w.len, .version = -1};
         n++;
     }
     must(n == 0 || gk_zk_each(m->zk, ops, n, LIMIT_MS) == ZOK, "messages cannot be written");
@@ -193,10 +204,10 @@ static void publish(machine *m)
 static void hear(machine *m, size_t g, size_t j, gk_bytes data)
 {
     gk_reader r = gk_reader_of(data.p, data.n);
-    size_t *heard = &m->heard[g * MACHINES + j];
-    uint16_t n = 0;
+    size_t *heard = &m->heard[g * machines_n + j];
+    uint32_t n = 0;
 
-    for (size_t k = 0; gk_reader_u16(&r, &n) == GK_OK; k++) {
+    for (size_t k = 0; gk_reader_u32(&r, &n) == GK_OK; k++) {
         gk_bytes message = {0};
 
         must(gk_reader_take(&r, &message, n) == GK_OK, "a message was cut");
@@ -213,8 +224,8 @@ static void listen_to(machine *m)
     for (size_t n = 1; n > 0;) {
         n = 0;
         for (size_t g = 0; g < groups; g++) {
-            for (size_t j = 0; j < MACHINES; j++) {
-                if (j == m->index || m->heard[g * MACHINES + j] >= atomic_load(&machines[j].said[g]))
+            for (size_t j = 0; j < machines_n; j++) {
+                if (j == m->index || m->heard[g * machines_n + j] >= atomic_load(&machines[j].said[g]))
                     continue;
                 layer_path(m->paths[n], j, g);
                 m->list[n] = m->paths[n];
@@ -240,7 +251,7 @@ static void *agree_all(void *arg)
     bool done = false;
 
     for (size_t g = 0; g < groups; g++)
-        must(gk_run_new(&m->runs[g], GK_TGDH, ensemble, parties[g], MACHINES, m->index + 1, m->identity) == GK_OK, "a run cannot begin");
+        must(gk_run_new(&m->runs[g], GK_TGDH, ensemble, &parties[g * machines_n], machines_n, m->index + 1, m->identity) == GK_OK, "a run cannot begin");
     while (atomic_load(&unfinished) > 0) {
         size_t open = 0;
 
@@ -265,11 +276,11 @@ static double all(void *(*work)(void *), double *cpu)
     double begin = now_ms();
     double cpu_begin = cpu_ms();
 
-    for (size_t i = 0; i < MACHINES; i++) {
+    for (size_t i = 0; i < machines_n; i++) {
         machines[i].reads = machines[i].writes = machines[i].again = 0;
         must(pthread_create(&machines[i].thread, NULL, work, &machines[i]) == 0, "threads");
     }
-    for (size_t i = 0; i < MACHINES; i++)
+    for (size_t i = 0; i < machines_n; i++)
         must(pthread_join(machines[i].thread, NULL) == 0, "threads");
     *cpu = cpu_ms() - cpu_begin;
     return now_ms() - begin;
@@ -281,7 +292,7 @@ static void report(const char *what, double ms, double cpu)
     size_t writes = 0;
     size_t again = 0;
 
-    for (size_t i = 0; i < MACHINES; i++) {
+    for (size_t i = 0; i < machines_n; i++) {
         reads += machines[i].reads;
         writes += machines[i].writes;
         again += machines[i].again;
@@ -313,7 +324,7 @@ static void integrated(const char *agreement)
     must(cli_unhex(wanted, sizeof(wanted), agreement), "an agreement is 16 hexadecimal digits");
     ms = all(read_all, &cpu);
     for (size_t g = 0; g < groups; g++) {
-        for (size_t i = 1; i < MACHINES; i++)
+        for (size_t i = 1; i < machines_n; i++)
             must(gk_bytes_equal((gk_bytes){machines[i].keys[g], GK_VIEW_KEY}, (gk_bytes){machines[0].keys[g], GK_VIEW_KEY}),
                  "members have different keys");
     }
@@ -326,33 +337,155 @@ static void layered(void)
     double ms = 0;
 
     for (size_t g = 0; g < groups; g++) {
-        for (size_t i = 0; i < MACHINES; i++) {
-            parties[g][i].id = i + 1;
-            must(gk_sign_public(parties[g][i].public_key, machines[i].identity) == GK_OK, "keys");
-            (void)snprintf((char *)parties[g][i].nonce, sizeof(parties[g][i].nonce), "%zu %zu %lld", g, i, (long long)gk_zk_now_ms());
+        for (size_t i = 0; i < machines_n; i++) {
+            gk_party *p = &parties[g * machines_n + i];
+
+            p->id = i + 1;
+            must(gk_sign_public(p->public_key, machines[i].identity) == GK_OK, "keys");
+            memcpy(p->nonce, (const uint64_t[]){g, i, (uint64_t)gk_zk_now_ms()}, 3 * sizeof(uint64_t)); /* another one each time is enough here */
         }
     }
-    atomic_store(&unfinished, MACHINES);
+    atomic_store(&unfinished, machines_n);
     ms = all(agree_all, &cpu);
     for (size_t g = 0; g < groups; g++) {
-        for (size_t i = 0; i < MACHINES; i++) {
+        for (size_t i = 0; i < machines_n; i++) {
             must(memcmp(gk_run_hash(machines[i].runs[g]), gk_run_hash(machines[0].runs[g]), GK_RUN_HASH) == 0,
                  "members have different keys");
             atomic_store(&machines[i].said[g], 0);
         }
     }
-    for (size_t i = 0; i < MACHINES; i++) {
+    for (size_t i = 0; i < machines_n; i++) {
         for (size_t g = 0; g < groups; g++)
             gk_run_free(machines[i].runs[g]);
-        memset(machines[i].heard, 0, groups * MACHINES * sizeof(*machines[i].heard));
+        memset(machines[i].heard, 0, groups * machines_n * sizeof(*machines[i].heard));
     }
     report("layered", ms, cpu);
 }
 
-static void start(machine *m, size_t index, const gk_zk_options *o)
+static void on_event(void *arg, gk_zk_event event, const char *path)
+{
+    machine *m = arg;
+
+    (void)path;
+    if (event != GK_ZK_CHILDREN)
+        return;
+    pthread_mutex_lock(&m->lock);
+    m->changed = true;
+    pthread_cond_signal(&m->wake);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* follow_view gets the members, with a watch, and the key. */
+static void follow_view(machine *m)
+{
+    char group[PATH];
+    char member[PATH];
+    char key[sizeof(GK_OWN_KEYS) + PATH];
+    char **names = NULL;
+    size_t n = 0;
+    gk_zk_data d = {0};
+
+    group_path(group, 0, 0);
+    member_path(member, m->index, 0);
+    (void)snprintf(key, sizeof(key), GK_OWN_KEYS "%s", member);
+    must(gk_zk_children(m->zk, group, true, &names, &n, LIMIT_MS) == ZOK, "the members cannot be read");
+    gk_zk_names_free(names, n);
+    must(gk_zk_get(m->zk, key, false, &d, LIMIT_MS) == ZOK && d.n == GK_KEY_RECORD_SIZE, "the key cannot be read");
+    memcpy(m->keys[0], d.data + GK_KEY_RECORD_SIZE - GK_VIEW_KEY, GK_VIEW_KEY);
+    gk_reader r = gk_reader_of(d.data + VIEW_AT, d.n - VIEW_AT);
+    uint64_t view = 0;
+    must(gk_reader_u64(&r, &view) == GK_OK, "a key record");
+    gk_zk_data_free(&d);
+    m->reads++;
+    atomic_store(&m->view, view);
+}
+
+static void *follow(void *arg)
+{
+    machine *m = arg;
+    bool over = false;
+
+    while (!over) {
+        pthread_mutex_lock(&m->lock);
+        while (!m->changed && !m->over)
+            pthread_cond_wait(&m->wake, &m->lock);
+        over = m->over;
+        m->changed = false;
+        pthread_mutex_unlock(&m->lock);
+        if (!over)
+            follow_view(m);
+    }
+    return NULL;
+}
+
+/* all_have waits until all members have a key of a later view than `before`, and of the same one; gives it. */
+static uint64_t all_have(uint64_t before)
+{
+    double begin = now_ms();
+
+    for (size_t i = 0; i < machines_n; i++) {
+        while (atomic_load(&machines[i].view) <= before) {
+            must(now_ms() - begin < LIMIT_MS, "not all members have the new key");
+            (void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+        }
+    }
+    return atomic_load(&machines[0].view);
+}
+
+static void same_keys(const char *way, double ms, double cpu)
+{
+    for (size_t i = 1; i < machines_n; i++)
+        must(atomic_load(&machines[i].view) == atomic_load(&machines[0].view) && memcmp(machines[i].keys[0], machines[0].keys[0], GK_VIEW_KEY) == 0,
+             "members have different keys");
+    report(way, ms, cpu);
+    for (size_t i = 0; i < machines_n; i++)
+        machines[i].reads = 0;
+}
+
+static void follow_all(void)
+{
+    double begin = now_ms();
+    double cpu = cpu_ms();
+
+    for (size_t i = 0; i < machines_n; i++) {
+        machines[i].changed = true;
+        machines[i].reads = machines[i].writes = machines[i].again = 0;
+        must(pthread_create(&machines[i].thread, NULL, follow, &machines[i]) == 0, "threads");
+    }
+    (void)all_have(0);
+    same_keys("follow", now_ms() - begin, cpu_ms() - cpu);
+}
+
+static void change(bool join)
+{
+    char path[PATH + 8];
+    double begin = now_ms();
+    double cpu = cpu_ms();
+    uint64_t before = atomic_load(&machines[0].view);
+
+    (void)snprintf(path, sizeof(path), "%s/g0/guest", base);
+    must((join ? gk_zk_create(guest, path, "", 0, &ZOO_CREATOR_ALL_ACL, ZOO_EPHEMERAL, NULL, 0, LIMIT_MS) : gk_zk_delete(guest, path, -1, LIMIT_MS)) == ZOK,
+         "the guest");
+    (void)all_have(before);
+    same_keys(join ? "join" : "leave", now_ms() - begin, cpu_ms() - cpu);
+}
+
+static void stop_following(void)
+{
+    for (size_t i = 0; i < machines_n; i++) {
+        pthread_mutex_lock(&machines[i].lock);
+        machines[i].over = true;
+        pthread_cond_signal(&machines[i].wake);
+        pthread_mutex_unlock(&machines[i].lock);
+        pthread_join(machines[i].thread, NULL);
+        machines[i].over = machines[i].changed = false;
+    }
+}
+
+static void start(machine *m, size_t index, gk_zk_options *o)
 {
     char why[256] = {0};
-    size_t most = groups * MACHINES;
+    size_t most = groups * machines_n;
 
     *m = (machine){.index = index,
                    .runs = calloc(groups, sizeof(*m->runs)),
@@ -361,34 +494,48 @@ static void start(machine *m, size_t index, const gk_zk_options *o)
                    .said = calloc(groups, sizeof(*m->said)),
                    .paths = calloc(most, sizeof(*m->paths)),
                    .list = calloc(most, sizeof(*m->list)),
-                   .got = calloc(most, sizeof(*m->got))};
+                   .got = calloc(most, sizeof(*m->got)),
+                   .lock = PTHREAD_MUTEX_INITIALIZER,
+                   .wake = PTHREAD_COND_INITIALIZER};
     must(m->runs != NULL && m->keys != NULL && m->heard != NULL && m->said != NULL && m->paths != NULL && m->list != NULL && m->got != NULL,
          "memory");
     must(gk_key_generate(&m->identity, GK_PURPOSE_SIGN, 0) == GK_OK, "keys");
+    o->on_event = on_event;
+    o->arg = m;
     must(gk_zk_open(&m->zk, o, why, sizeof(why)), why);
-    must(gk_zk_wait(m->zk, LIMIT_MS) == ZOK, "no server answers");
 }
 
 int main(int argc, char **argv)
 {
     gk_zk_options o = {.session_ms = SESSION_MS};
     int64_t n = 0;
+    int64_t members = 13;
+    bool following = false;
+    char why[256] = {0};
     const cli_option own[] = {
-        {"ca", CLI_STRING, &o.ca}, {"cert", CLI_STRING, &o.cert}, {"key", CLI_STRING, &o.key}, {"groups", CLI_NUMBER, &n}, {0}};
+        {"ca", CLI_STRING, &o.ca}, {"cert", CLI_STRING, &o.cert}, {"key", CLI_STRING, &o.key}, {"groups", CLI_NUMBER, &n},
+        {"members", CLI_NUMBER, &members}, {0}};
     char line[64];
     int code = 0;
 
     cli_tool = "rekey";
-    if (!cli_parse(NULL, own, "rekey", "usage: rekey --ca F --cert F --key F --groups N HOST:PORT...\n", false, &argc, &argv, &code))
+    if (!cli_parse(NULL, own, "rekey", USAGE "\n", false, &argc, &argv, &code))
         return code;
-    must(argc > 0 && n > 0 && n <= 10000, "usage: rekey --ca F --cert F --key F --groups N HOST:PORT...");
+    must(argc > 0 && n > 0 && n <= 10000 && members > 0 && members <= MEMBERS_MAX, USAGE);
     groups = (size_t)n;
-    parties = calloc(groups, sizeof(*parties));
-    must(parties != NULL && pthread_barrier_init(&barrier, NULL, MACHINES) == 0, "memory");
-    for (size_t i = 0; i < MACHINES; i++) {
+    machines_n = (size_t)members;
+    messages_max = 4096 + 512 * machines_n;
+    machines = calloc(machines_n, sizeof(*machines));
+    parties = calloc(groups * machines_n, sizeof(*parties));
+    must(machines != NULL && parties != NULL && pthread_barrier_init(&barrier, NULL, (unsigned)machines_n) == 0, "memory");
+    o.connect = argv[0];
+    must(gk_zk_open(&guest, &o, why, sizeof(why)), why);
+    for (size_t i = 0; i < machines_n; i++) {
         o.connect = argv[i % (size_t)argc];
         start(&machines[i], i, &o);
     }
+    for (size_t i = 0; i < machines_n; i++)
+        must(gk_zk_wait(machines[i].zk, LIMIT_MS) == ZOK, "no server answers");
     while (fgets(line, sizeof(line), stdin) != NULL) {
         line[strcspn(line, "\n")] = '\0';
         if (strcmp(line, "setup") == 0)
@@ -397,10 +544,18 @@ int main(int argc, char **argv)
             integrated(line + 11);
         else if (strcmp(line, "layered") == 0)
             layered();
+        else if (strcmp(line, "follow") == 0 && !following && groups == 1)
+            follow_all();
+        else if (following && (strcmp(line, "join") == 0 || strcmp(line, "leave") == 0))
+            change(line[0] == 'j');
         else
             break;
+        following = following || strcmp(line, "follow") == 0;
     }
-    for (size_t i = 0; i < MACHINES; i++)
+    if (following)
+        stop_following();
+    gk_zk_close(guest);
+    for (size_t i = 0; i < machines_n; i++)
         gk_zk_close(machines[i].zk);
     return 0;
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Keys made inside the servers, measured on a real ensemble (3 servers, an observer, TLS): how long until every member has a new key
- - when a member joins or leaves, by the size of the group
+ - when a member joins or leaves, by the size of the group; beside it the layered way, a run of TGDH among all members
  - of all groups (13 members each), when the servers change: the observer is killed, and comes back; beside it, after the same kill, the layered
    way: the members of each group run TGDH among themselves through ZooKeeper
-Members are sessions spread over all servers. In the second part 13 sessions are members of all groups at once (rekey.c, which says what is measured).
+Members are sessions spread over the three voters; in the second part 13 of them are members of all groups at once (rekey.c says what is measured).
 
 usage: run.py [--sizes N...] [--groups N...] [--rounds N] --program FILE --out FOLDER        writes serverkeys.json and serverkeys.svg
 """
@@ -12,15 +12,13 @@ import json
 import statistics
 import subprocess
 import sys
-import threading
 import time
 import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
-from gkraw import EPHEMERAL, OPEN, Closed  # noqa: E402  (needs the path above)
-from test_serverkeys import KEYS, MINE, RECORD, Ensemble  # noqa: E402
+from test_serverkeys import Ensemble  # noqa: E402 (needs the path above)
 
 GROUP_SIZE = 13
 PAPER = (4000, 80)  # ms for 200 groups, as its text says
@@ -33,73 +31,11 @@ class Bench(Ensemble):
         pass
 
 
-class Member(threading.Thread):
-    """A member that waits for each new view and reads its key; `seen` maps a view to the time when it had the key."""
-
-    def __init__(self, bench, index, group, name):
-        super().__init__(daemon=True)
-        self.zk, self.group, self.name, self.seen, self.over = bench.connect(index % 4, patience=60), group, name, {}, False
-        self.zk.call("create", f"{group}/{name}", "", MINE, EPHEMERAL).ok()
-
-    def run(self):
-        node = f"{KEYS}{self.group}/{self.name}"
-        try:
-            while not self.over:
-                self.zk.call("getChildren", self.group, 1)
-                answer = self.zk.call("getData", node, 0)
-                if answer.err == 0:
-                    self.seen.setdefault(int.from_bytes(answer.values[0][4:12], "big"), time.monotonic())
-                self.wait()
-        except (OSError, Closed):
-            pass
-
-    def wait(self):
-        """Blocks until an event comes: nothing is asked, so the next frame is one."""
-        if not self.zk.events:
-            self.zk.frame()
-        self.zk.events.clear()
-
-
-def all_have(members, after, seconds=60):
-    """When the last of these members had the key of a view later than `after`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        last = [min((t for view, t in list(m.seen.items()) if view >= after), default=None) for m in members]
-        if None not in last:
-            return max(last)
-        time.sleep(0.0005)
-    raise AssertionError("not all members have the new key")
-
-
-def membership(bench, size, rounds):
-    """Milliseconds for a join and for a leave, a list each."""
-    admin = bench.connect(0)
-    group = admin.call("create", admin.create(f"/bench{size}") + "/members", RECORD, OPEN, 0).ok()
-    members = [Member(bench, i, group, f"m{i}") for i in range(size)]
-    for m in members:
-        m.start()
-    joins, leaves = [], []
-    for _ in range(rounds):
-        time.sleep(0.2)
-        begin = time.monotonic()
-        zxid = admin.call("create", f"{group}/guest", "", MINE, EPHEMERAL).zxid
-        joins.append((all_have(members, zxid) - begin) * 1000)
-        time.sleep(0.2)
-        begin = time.monotonic()
-        zxid = admin.call("delete", f"{group}/guest", -1).zxid
-        leaves.append((all_have(members, zxid) - begin) * 1000)
-    for m in members:
-        m.over = True
-        m.zk.drop()
-    admin.drop()
-    return joins, leaves
-
-
 class Machines:
-    """13 members of each of so many groups (rekey.c), spread over the three voters; they rekey all groups, in one way or the other."""
+    """So many members of each of so many groups (rekey.c), spread over the three voters; they rekey all groups, in one way or the other."""
 
-    def __init__(self, bench, program, groups):
-        self.process = subprocess.Popen([program, "--groups", str(groups), "--ca", bench.tls / "ca.pem", "--cert", bench.tls / "client.pem", "--key",
+    def __init__(self, bench, program, groups, members=GROUP_SIZE):
+        self.process = subprocess.Popen([program, "--groups", str(groups), "--members", str(members), "--ca", bench.tls / "ca.pem", "--cert", bench.tls / "client.pem", "--key",
                                          bench.tls / "client.key", *bench.secure[:3]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.ask("setup")
 
@@ -122,6 +58,26 @@ def integrated(bench, machines, before, participants):
     run = max(bench.status_of(i - 1)["run_ms"] for i in participants)
     read = machines.ask(f"integrated {agreement}")
     return agreement, {"run_ms": run, "read_ms": read["ms"], "reads": read["reads"], "cpu_ms": read["clients_cpu_ms"], "ms": run + read["ms"]}
+
+
+def membership(bench, program, size, rounds, with_layered):
+    """A guest joins and leaves so many times; and all members run TGDH once, as the layered way has to on either."""
+    machines = Machines(bench, program, 1, size)
+    machines.ask("follow")
+    row = {"size": size, "join": [], "leave": []}
+    for _ in range(rounds):
+        for way in ("join", "leave"):
+            time.sleep(0.2)
+            answer = machines.ask(way)
+            row[way].append(answer["ms"])
+            row["reads"] = max(row.get("reads", 0), answer["reads"])
+    for way in ("join", "leave"):
+        row[way] = {"median": statistics.median(row[way]), "max": max(row[way])}
+    if with_layered:
+        answer = machines.ask("layered")
+        row["layered"] = {"ms": answer["ms"], "reads": answer["reads"], "writes": answer["writes"], "cpu_ms": answer["clients_cpu_ms"]}
+    machines.close()
+    return row
 
 
 def servers_change(bench, program, count, with_layered):
@@ -147,9 +103,10 @@ def plot(result, file):
     from matplotlib import pyplot
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4))
     for name in ("join", "leave"):
-        left.plot([r["size"] for r in result["membership"]], [r[name]["median"] for r in result["membership"]], marker="o", label=name)
-    left.set(xscale="log", xlabel="members", ylabel="ms until all have the new key", title="a member joins, leaves")
-    left.set_ylim(bottom=0)
+        left.plot([r["size"] for r in result["membership"]], [r[name]["median"] for r in result["membership"]], marker="o", label=f"integrated, {name}")
+    both = [r for r in result["membership"] if "layered" in r]
+    left.plot([r["size"] for r in both], [r["layered"]["ms"] for r in both], "s--", label="layered, either")
+    left.set(xscale="log", yscale="log", xlabel="members", ylabel="ms until all have the new key", title="a member joins, leaves (paper: figure 5)")
     for name in ("leave", "join"):
         right.plot([r["groups"] for r in result["servers"]], [r[name]["ms"] for r in result["servers"]], marker="o", label=f"integrated, a server {name}s")
     both = [r for r in result["servers"] if "layered" in r]
@@ -166,10 +123,11 @@ def plot(result, file):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 50, 200])
+    p.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 50, 100, 200, 500, 1000])
     p.add_argument("--groups", type=int, nargs="+", default=[1, 10, 50, 200, 1000])
     p.add_argument("--rounds", type=int, default=10)
     p.add_argument("--layered-most", type=int, default=200, metavar="N", help="the layered way for at most so many groups")
+    p.add_argument("--layered-members-most", type=int, default=1000, metavar="N", help="and among at most so many members")
     p.add_argument("--program", required=True, help="build/bench/rekey")
     p.add_argument("--out", type=Path, required=True)
     args = p.parse_args()
@@ -178,10 +136,10 @@ def main():
     try:
         Bench.setUpClass()
         for size in args.sizes:
-            joins, leaves = membership(bench, size, args.rounds)
-            row = {name: {"median": statistics.median(v), "max": max(v)} for name, v in (("join", joins), ("leave", leaves))}
-            result["membership"].append({"size": size, **row})
-            print(f"{size} members: join {row['join']['median']:.1f} ms, leave {row['leave']['median']:.1f} ms (median of {args.rounds})", flush=True)
+            row = membership(bench, args.program, size, args.rounds, 1 < size <= args.layered_members_most)
+            result["membership"].append(row)
+            print(f"{size} members: join {row['join']['median']:.1f} ms, leave {row['leave']['median']:.1f} ms (median of {args.rounds})"
+                  + (f"; layered {row['layered']['ms']:.0f} ms" if "layered" in row else ""), flush=True)
         for count in args.groups:
             row = servers_change(bench, args.program, count, count <= args.layered_most)
             result["servers"].append(row)
