@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent / "groups")]
 
+import figures  # noqa: E402
 import report  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,7 +35,7 @@ def sections():
     for name in ("scale", "growth"):
         if (BENCH / f"{name}.md").exists():
             found[name] = (BENCH / f"{name}.md").read_text().strip().splitlines()
-    return found
+    return found | figures.sections(BENCH / "groups")
 
 
 def main():
@@ -47,7 +48,7 @@ def main():
         text = re.sub(rf"(<!-- begin {name} -->\n).*?(<!-- end -->)", lambda m, body=body: f"{m[1]}{body}\n{m[2]}", text, flags=re.S)
     PAGE.write_text(text)
     PLOTS.mkdir(exist_ok=True)
-    for plot in BENCH.glob("*.svg"):
+    for plot in (*BENCH.glob("*.svg"), *(BENCH / "groups").glob("*.svg")):
         if plot.name in text:
             shutil.copy(plot, PLOTS)
 

@@ -23,6 +23,7 @@ help:
 	'  bench-growth  what encryption adds as paths, names, listings, connections and ensembles grow' \
 	'  bench-flame   a flame graph of a server under load' \
 	'  bench-groups  group keys: availability with failing controllers, keys received and latency over slow links; QUICK=1' \
+	'  bench-groups-scale  group keys: 1,000 groups on one controller, 10,000 watching members; QUICK=1' \
 	'  lint          the rules of the house style' \
 	'  format        clang-format over native/, jni-glue/, tools/ and tests/' \
 	'  install       into DESTDIR and PREFIX (/usr/local)' \

@@ -165,9 +165,6 @@ bool gk_group_snapshot_due(const gk_group *g)
 gk_err gk_group_look(const gk_group *g, gk_group_info *out)
 {
     const gk_tree *t = &g->lkh.tree;
-    const gk_key *root = g->lkh.top_id != 0 ? g->lkh.top : t->root == GK_NIL ? NULL : t->nodes[t->root].key;
-    gk_key *k = NULL;
-    gk_err e = root == NULL ? GK_ERR_STATE : gk_epoch_group_key(&k, g->genesis.id, g->last.epoch, g->last.body_hash, root);
 
     *out = (gk_group_info){.genesis = g->genesis, .policy = g->policy, .epoch = g->last.epoch, .issued_ms = g->last.issued_ms,
                            .members = g->roster.n, .pending = (uint32_t)g->side.waiting_n, .queued = (uint32_t)g->work_n,
@@ -177,8 +174,18 @@ gk_err gk_group_look(const gk_group *g, gk_group_info *out)
     memcpy(out->hash, g->last.hash, GK_HASH);
     out->memory = sizeof(*g) + (size_t)t->cap * sizeof(*t->nodes) + (size_t)t->used * 128 + (size_t)g->roster.cap * sizeof(gk_entry) +
                   (size_t)g->roster.n * 32 + (size_t)g->roster.slots * 8 + g->side.seen.cap * sizeof(gk_once);
+    return g->lkh.top_id != 0 || t->root != GK_NIL ? GK_OK : GK_ERR_STATE;
+}
+
+gk_err gk_group_fingerprint(const gk_group *g, uint8_t out[8])
+{
+    const gk_tree *t = &g->lkh.tree;
+    const gk_key *root = g->lkh.top_id != 0 ? g->lkh.top : t->root == GK_NIL ? NULL : t->nodes[t->root].key;
+    gk_key *k = NULL;
+    gk_err e = root == NULL ? GK_ERR_STATE : gk_epoch_group_key(&k, g->genesis.id, g->last.epoch, g->last.body_hash, root);
+
     if (e == GK_OK)
-        e = gk_key_fingerprint(out->fingerprint, k);
+        e = gk_key_fingerprint(out, k);
     gk_key_free(k);
     return e;
 }

@@ -117,7 +117,6 @@ typedef struct gk_group_info {
     uint64_t epoch;
     uint64_t issued_ms;
     uint8_t hash[GK_HASH]; /* of the epoch's message */
-    uint8_t fingerprint[8];
     uint32_t members;
     uint32_t pending;      /* requests that wait for approval */
     uint32_t queued;       /* for the next rekey */
@@ -143,6 +142,8 @@ typedef struct gk_person {
 } gk_person;
 
 gk_err gk_group_look(const gk_group *g, gk_group_info *out) GK_MUST_CHECK;
+/* gk_group_fingerprint: of the group key, which it derives. */
+gk_err gk_group_fingerprint(const gk_group *g, uint8_t out[8]) GK_MUST_CHECK;
 /* gk_group_person: the i-th of all, active ones first; false behind the last. The views live until the next call that changes g. */
 bool gk_group_person(const gk_group *g, size_t i, gk_person *out);
 bool gk_group_find(const gk_group *g, gk_bytes name, gk_person *out);

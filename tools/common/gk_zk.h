@@ -69,6 +69,8 @@ int gk_zk_exists(gk_zk *z, const char *path, bool watch, struct Stat *stat, int 
 /* gk_zk_children gives a malloc'd array of n malloc'd names, in no order; gk_zk_names_free frees both. */
 int gk_zk_children(gk_zk *z, const char *path, bool watch, char ***names, size_t *n, int timeout_ms);
 void gk_zk_names_free(char **names, size_t n);
+/* gk_zk_watch_many sends n listings at once, each with a watch on the children; counts[i] is how many there are, -1: not known, and no watch is set. */
+void gk_zk_watch_many(gk_zk *z, const char *const *paths, size_t n, int *counts, int timeout_ms);
 /* gk_zk_create: mode is one of ZooKeeper's (ZOO_PERSISTENT, ...). made (made_n bytes, or NULL) gets the path made. */
 int gk_zk_create(gk_zk *z, const char *path, const void *data, size_t n, const struct ACL_vector *acl, int mode, char *made, size_t made_n,
                  int timeout_ms);

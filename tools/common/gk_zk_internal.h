@@ -52,6 +52,7 @@ void gk_zk_call_free(gk_zk_call *c);
 void gk_zk_on_void(int rc, const void *arg);
 void gk_zk_on_stat(int rc, const struct Stat *stat, const void *arg);
 void gk_zk_on_string(int rc, const char *value, const void *arg);
+void gk_zk_on_names(int rc, const struct String_vector *v, const void *arg);
 void gk_zk_on_data(int rc, const char *value, int n, const struct Stat *stat, const void *arg);
 /* gk_zk_take_data gives what a read brought, and frees the call. */
 void gk_zk_take_data(gk_zk_data *out, gk_zk_call *c);

@@ -92,7 +92,7 @@ void gk_zk_on_string(int rc, const char *value, const void *arg)
     finish(c, rc);
 }
 
-static void on_names(int rc, const struct String_vector *v, const void *arg)
+void gk_zk_on_names(int rc, const struct String_vector *v, const void *arg)
 {
     gk_zk_call *c = (gk_zk_call *)(uintptr_t)arg;
 
@@ -219,7 +219,7 @@ int gk_zk_children(gk_zk *z, const char *path, bool watch, char ***names, size_t
     *n = 0;
     if (rc != ZOK)
         return rc;
-    rc = zoo_aget_children(zh, path, watch, on_names, c);
+    rc = zoo_aget_children(zh, path, watch, gk_zk_on_names, c);
     gk_zk_release(z);
     if (gk_zk_await(z, c, &rc, deadline)) {
         *names = c->names;

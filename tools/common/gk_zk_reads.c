@@ -107,3 +107,27 @@ int gk_zk_get_many(gk_zk *z, const char *const *paths, size_t n, gk_zk_data *out
     (void)gk_zk_reads_end(r, NULL);
     return first;
 }
+
+void gk_zk_watch_many(gk_zk *z, const char *const *paths, size_t n, int *counts, int timeout_ms)
+{
+    int64_t deadline = gk_zk_now_ms() + timeout_ms;
+    gk_zk_call **calls = calloc(n + 1, sizeof(*calls));
+
+    for (size_t i = 0; i < n; i++) {
+        zhandle_t *zh = NULL;
+
+        counts[i] = calls == NULL ? ZSYSTEMERROR : gk_zk_begin(z, &calls[i], &zh, deadline); /* codes, until the answers are there */
+        if (counts[i] != ZOK)
+            continue;
+        counts[i] = zoo_aget_children(zh, paths[i], 1, gk_zk_on_names, calls[i]);
+        gk_zk_release(z);
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool there = calls != NULL && calls[i] != NULL && gk_zk_await(z, calls[i], &counts[i], deadline);
+
+        counts[i] = there ? (int)calls[i]->n : -1;
+        if (there)
+            gk_zk_call_free(calls[i]);
+    }
+    free(calls);
+}

@@ -45,8 +45,10 @@ typedef struct ctl_group {
     size_t n_riders;
     cJSON *audit;       /* entries for the next multi */
     ctl_names spent;    /* requests to delete after the next commit with which none waits any more */
+    uint64_t due_ms;    /* Unix time: nothing is to be done before, unless `dirty`; 0: look */
     uint64_t fresh_ms;  /* Unix time of the next freshness record */
-    int64_t clean_ms;   /* monotonic time of the next cleaning */
+    bool fresh_alone;   /* one with others failed: the next is written by itself */
+    uint64_t clean_ms;  /* Unix time of the next cleaning */
     uint64_t no_snapshot; /* of this epoch: it has one that can't be replaced */
     double last_ms;     /* of the last rekey */
     bool dirty;         /* behind lock: its requests changed */
@@ -68,6 +70,7 @@ typedef struct ctl {
     int floor_fd;
     uint8_t audit_prev[GK_HASH];
     int64_t clean_ms, keys_ms;
+    size_t cursor; /* where the next round through the groups begins */
     int64_t quiet_until; /* no campaign before: after a handover */
     ctl_floor *floors;
     size_t n_floors, cap_floors, floor_bytes; /* floor_bytes: written since the file was made anew */
@@ -80,6 +83,7 @@ typedef struct ctl {
     size_t n_groups, cap_groups;
     bool leader, fenced, campaign, stop, reload, expired, woken;
     bool commands_dirty, authority_dirty, keys_dirty, live_missing, groups_dirty;
+    bool sweep; /* many groups may be behind, or without a watch: ctl_groups_sweep */
     bool session_over; /* what was read before may be of another history */
     int32_t seen, seen_beat; /* versions of the epoch node and of the counter when the pulse thread said `campaign` */
     int32_t token;       /* version of the epoch node while leading */
@@ -88,6 +92,12 @@ typedef struct ctl {
 
 /* --- ctl_main.c --- */
 void ctl_set_fenced(ctl *c);
+
+/* ctl_progress: the main thread is alive. */
+void ctl_progress(ctl *c);
+
+/* --- ctl_lead.c --- */
+uint64_t ctl_lead(ctl *c); /* does all that is due; gives when more is, in Unix ms */
 
 /* --- ctl_role.c --- */
 void ctl_say_role(const ctl *c);
@@ -130,10 +140,11 @@ bool ctl_remove_squatter(ctl *c, const char *path, int32_t version);
 void ctl_loose(ctl *c, ctl_group *g, const gk_plan *plan);
 void ctl_spend(ctl_names *l, const char *path);
 void ctl_spend_all(ctl *c, ctl_names *l);
+void ctl_expire(ctl *c, const char *folder, uint64_t age_ms); /* deletes its children that weren't written for so long */
 bool ctl_audit_resume(ctl *c); /* the hash of the newest entry */
 void ctl_audit_prune(ctl *c);  /* the oldest entries go, when there are many */
 
-/* --- ctl_group.c --- */
+/* --- ctl_group.c, ctl_load.c --- */
 ctl_group *ctl_group_find(ctl *c, const char *name);
 ctl_group *ctl_group_by_id(ctl *c, const uint8_t id[GK_GROUP_ID]);
 ctl_group *ctl_group_add(ctl *c, const char *name, gk_group *g);
@@ -148,6 +159,8 @@ ctl_outcome ctl_group_run(ctl *c, ctl_group *g, bool force);
 void ctl_groups_free(ctl *c);
 /* ctl_groups_follow keeps a standby warm: it redoes each epoch as it comes. */
 void ctl_groups_follow(ctl *c);
+/* ctl_groups_sweep brings a leader's groups up to date, many in one round trip; what has news is left for its turn. */
+void ctl_groups_sweep(ctl *c);
 /* ctl_group_recover finds the group that an administrator wants to go on in spite of the floor, and takes it as it is; NULL: there is none. */
 ctl_group *ctl_group_recover(ctl *c, const uint8_t id[GK_GROUP_ID]);
 uint64_t ctl_epoch(const ctl_group *g); /* 0: not loaded */

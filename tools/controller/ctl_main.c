@@ -42,6 +42,13 @@ void ctl_set_fenced(ctl *c)
     pthread_mutex_unlock(&c->lock);
 }
 
+void ctl_progress(ctl *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->progress_ms = gk_zk_now_ms();
+    pthread_mutex_unlock(&c->lock);
+}
+
 /* mark notes what a watch told; it runs in the client's thread. */
 static void mark(ctl *c, const char *path)
 {
@@ -75,7 +82,7 @@ static void on_event(void *arg, gk_zk_event event, const char *path)
         mark(c, path);
     if (event == GK_ZK_EXPIRED || event == GK_ZK_CONNECTED) { /* watches may be gone, and our ephemeral node */
         c->expired = true;
-        c->commands_dirty = c->authority_dirty = c->keys_dirty = c->live_missing = c->groups_dirty = true;
+        c->commands_dirty = c->authority_dirty = c->keys_dirty = c->live_missing = c->groups_dirty = c->sweep = true;
         c->session_over = c->session_over || event == GK_ZK_EXPIRED;
         for (size_t i = 0; i < c->n_groups; i++)
             c->groups[i]->dirty = true;
@@ -85,90 +92,6 @@ static void on_event(void *arg, gk_zk_event event, const char *path)
     pthread_mutex_unlock(&c->lock);
     if (event == GK_ZK_LOST || event == GK_ZK_EXPIRED)
         gk_log(GK_LOG_WARN, event == GK_ZK_LOST ? "connection-lost" : "session-expired", "connect=\"%s\"", c->o->zk.connect);
-}
-
-/* clean_results deletes answers that nobody needs any more. */
-static void clean_results(ctl *c)
-{
-    static const char *const folders[] = {"results"};
-    char path[GK_TREE_PATH];
-    char **names = NULL;
-    size_t n = 0;
-    ctl_names old = {0};
-
-    gk_tree_path(path, c->o->root, "%s", folders[0]);
-    if (gk_zk_children(c->zk, path, false, &names, &n, CTL_TIMEOUT_MS) != ZOK)
-        return;
-    for (size_t i = 0; i < n; i++) {
-        struct Stat stat = {0};
-
-        gk_tree_path(path, c->o->root, "%s/%s", folders[0], names[i]);
-        if (gk_zk_exists(c->zk, path, false, &stat, CTL_TIMEOUT_MS) == ZOK && (uint64_t)stat.mtime + 2 * CTL_KEEP_MS < ctl_now())
-            ctl_spend(&old, path);
-    }
-    ctl_spend_all(c, &old);
-    free(old.paths);
-    gk_zk_names_free(names, n);
-}
-
-/* lead does all that is due; gives when more is, in Unix ms. */
-static uint64_t lead(ctl *c)
-{
-    uint64_t due = ctl_now() + 1000;
-    bool handover = false;
-    bool commands = false;
-    bool authority = false;
-    bool keys = false;
-
-    pthread_mutex_lock(&c->lock);
-    commands = c->commands_dirty;
-    authority = c->authority_dirty;
-    keys = c->keys_dirty;
-    c->commands_dirty = c->authority_dirty = c->keys_dirty = false;
-    pthread_mutex_unlock(&c->lock);
-    if (authority && !ctl_keys_authority(c)) {
-        if (!c->mine) {
-            gk_log(GK_LOG_WARN, "no-controller-any-more", "id=\"%s\"", c->o->id);
-            ctl_step_down(c, true);
-            return due;
-        }
-        pthread_mutex_lock(&c->lock);
-        c->authority_dirty = true; /* it couldn't be read: again */
-        pthread_mutex_unlock(&c->lock);
-    }
-    if (keys || authority || gk_zk_now_ms() > c->keys_ms) {
-        if (!ctl_keys_renew(c)) { /* a state key that wasn't written must not be used */
-            ctl_step_down(c, false);
-            return due;
-        }
-        c->keys_ms = gk_zk_now_ms() + (c->o->rotate_ms / 4 < KEYS_MS ? c->o->rotate_ms / 4 : KEYS_MS);
-    }
-    if (commands && !ctl_commands(c, &handover))
-        return due;
-    if (handover) {
-        ctl_step_down(c, true);
-        return due;
-    }
-    for (size_t i = 0; i < c->n_groups; i++) {
-        uint64_t at = due;
-
-        if (!ctl_group_turn(c, c->groups[i], &at))
-            return due;
-        due = at < due ? at : due;
-        pthread_mutex_lock(&c->lock);
-        c->progress_ms = gk_zk_now_ms();
-        commands = c->commands_dirty; /* commands don't wait for a thousand groups */
-        pthread_mutex_unlock(&c->lock);
-        if (commands)
-            return ctl_now();
-    }
-    if (gk_zk_now_ms() > c->clean_ms) {
-        clean_results(c);
-        ctl_audit_prune(c);
-        ctl_rotate_prune(c);
-        c->clean_ms = gk_zk_now_ms() + (c->o->rotate_ms / 4 < KEYS_MS ? c->o->rotate_ms / 4 : KEYS_MS);
-    }
-    return due;
 }
 
 /* watch_authority makes the next record wake us. */
@@ -232,7 +155,7 @@ static uint64_t turn(ctl *c)
         ctl_campaign(c);
     if (!c->leader)
         ctl_groups_follow(c);
-    return c->leader ? lead(c) : ctl_now() + 1000;
+    return c->leader ? ctl_lead(c) : ctl_now() + 1000;
 }
 
 static void *signals(void *arg)

@@ -19,6 +19,7 @@ static cJSON *describe(const ctl_group *g, const gk_group_info *i)
     cJSON *doc = cJSON_CreateObject();
     cJSON *last = NULL;
     cJSON *refused = NULL;
+    uint8_t fingerprint[8] = {0};
 
     cJSON_AddStringToObject(doc, "group", g->name);
     add_hex(doc, "id", i->genesis.id, GK_GROUP_ID);
@@ -32,7 +33,8 @@ static cJSON *describe(const ctl_group *g, const gk_group_info *i)
     cJSON_AddNumberToObject(doc, "denied", i->denied);
     cJSON_AddNumberToObject(doc, "height", i->height);
     cJSON_AddNumberToObject(doc, "memory", (double)i->memory);
-    add_hex(doc, "fingerprint", i->fingerprint, 8);
+    if (gk_group_fingerprint(g->g, fingerprint) == GK_OK)
+        add_hex(doc, "fingerprint", fingerprint, sizeof(fingerprint));
     last = cJSON_AddObjectToObject(doc, "last_rekey");
     cJSON_AddStringToObject(last, "reason", gk_reason_str(i->last_reason));
     cJSON_AddNumberToObject(last, "znode_writes", i->last_key_writes);

@@ -110,7 +110,7 @@ void ctl_campaign(ctl *c)
     c->leader = true;
     c->fenced = false;
     c->token = token;
-    c->commands_dirty = c->authority_dirty = c->keys_dirty = true;
+    c->commands_dirty = c->authority_dirty = c->keys_dirty = c->sweep = true;
     c->progress_ms = gk_zk_now_ms();
     pthread_mutex_unlock(&c->lock);
     c->control.controller_epoch = (uint64_t)token;

@@ -11,33 +11,46 @@
 #include "../common/gk_log.h"
 #include "ctl.h"
 
-/* sealed_index: the state key that a group's snapshot and its side znode need; 0: can't be told. Deltas behind a snapshot are sealed under its key or
- * a later one. */
-static uint32_t sealed_index(ctl *c, const ctl_group *g)
+enum { LOOK_AT_ONCE = 64 };
+
+/* index_of: the state key that a znode is sealed under; side: it is a side znode, which begins with two numbers. 0: can't be told. */
+static uint32_t index_of(const gk_zk_data *d, bool side)
 {
-    uint32_t least = UINT32_MAX;
-    uint64_t epoch = 0;
+    gk_reader r = gk_reader_of(d->data, d->n);
+    uint64_t skip = 0;
+    uint32_t index = 0;
 
-    if (g->g == NULL)
+    if (d->rc != ZOK || (side && (gk_reader_u64(&r, &skip) != GK_OK || gk_reader_u64(&r, &skip) != GK_OK)) || gk_reader_u32(&r, &index) != GK_OK)
         return 0;
-    (void)gk_group_chunks(g->g, &epoch);
-    for (int i = 0; i < 2; i++) {
-        char path[GK_TREE_PATH];
-        gk_zk_data d = {0};
-        gk_reader r = {0};
-        uint64_t skip = 0;
-        uint32_t index = 0;
+    return index;
+}
 
-        if (i == 0)
-            gk_tree_path(path, c->o->root, "groups/%s/state/%llu-0", g->name, (unsigned long long)epoch);
-        else
-            gk_tree_path(path, c->o->root, "groups/%s/side", g->name);
-        (void)gk_zk_get(c->zk, path, false, &d, CTL_TIMEOUT_MS);
-        r = gk_reader_of(d.data, d.n);
-        if (d.rc != ZOK || (i == 1 && (gk_reader_u64(&r, &skip) != GK_OK || gk_reader_u64(&r, &skip) != GK_OK)) || gk_reader_u32(&r, &index) != GK_OK)
-            index = 0;
+/* sealed_index: the oldest state key that a snapshot or a side znode of these groups needs; 0: can't be told. Deltas behind a snapshot are sealed under
+ * its key or a later one. */
+static uint32_t sealed_index(ctl *c, ctl_group *const *groups, size_t n)
+{
+    char paths[2 * LOOK_AT_ONCE][GK_TREE_PATH];
+    const char *list[2 * LOOK_AT_ONCE];
+    gk_zk_data d[2 * LOOK_AT_ONCE] = {0};
+    uint32_t least = UINT32_MAX;
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t epoch = 0;
+
+        if (groups[i]->g == NULL)
+            return 0;
+        (void)gk_group_chunks(groups[i]->g, &epoch);
+        gk_tree_path(paths[2 * i], c->o->root, "groups/%s/state/%llu-0", groups[i]->name, (unsigned long long)epoch);
+        gk_tree_path(paths[2 * i + 1], c->o->root, "groups/%s/side", groups[i]->name);
+        list[2 * i] = paths[2 * i];
+        list[2 * i + 1] = paths[2 * i + 1];
+    }
+    (void)gk_zk_get_many(c->zk, list, 2 * n, d, CTL_TIMEOUT_MS);
+    for (size_t i = 0; i < 2 * n; i++) {
+        uint32_t index = index_of(&d[i], i % 2 == 1);
+
         least = index < least ? index : least;
-        gk_zk_data_free(&d);
+        gk_zk_data_free(&d[i]);
     }
     return least;
 }
@@ -54,10 +67,11 @@ void ctl_rotate_prune(ctl *c)
     gk_tree_path(path, c->o->root, "controllers/state-keys");
     if (gk_zk_children(c->zk, path, false, &names, &n, CTL_TIMEOUT_MS) != ZOK || n < 2)
         least = 0;
-    for (size_t i = 0; i < c->n_groups && least > 0; i++) {
-        uint32_t index = sealed_index(c, c->groups[i]);
+    for (size_t i = 0; i < c->n_groups && least > 0; i += LOOK_AT_ONCE) {
+        uint32_t index = sealed_index(c, c->groups + i, c->n_groups - i < LOOK_AT_ONCE ? c->n_groups - i : LOOK_AT_ONCE);
 
         least = index < least ? index : least;
+        ctl_progress(c);
     }
     for (size_t i = 0; i < n && least > 0; i++) {
         unsigned long index = strtoul(names[i], NULL, 10);

@@ -1,4 +1,4 @@
-/* ctl_turn: what a leader does for one group: requests, rekeys, signs of life, snapshots, cleaning. */
+/* ctl_turn: what a leader does for one group: requests, rekeys, snapshots, cleaning. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +152,7 @@ ctl_outcome ctl_group_run(ctl *c, ctl_group *g, bool force)
     gk_err e = gk_group_plan(g->g, ctl_now(), force, &plan);
     ctl_outcome outcome = CTL_FAILED;
 
+    g->due_ms = 0; /* look anew: this may come from a command */
     if (e != GK_OK && e != GK_ERR_NOTFOUND) {
         gk_log(GK_LOG_ERROR, "no-plan", "group=\"%s\" why=\"%s\"", g->name, gk_err_str(e));
         ctl_group_drop(g, false);
@@ -183,54 +184,6 @@ ctl_outcome ctl_group_run(ctl *c, ctl_group *g, bool force)
     return outcome;
 }
 
-/* sign_of_life writes the freshness record. */
-static ctl_outcome sign_of_life(ctl *c, ctl_group *g, uint32_t max_age_s)
-{
-    ctl_group carrier = {0};
-    char path[GK_TREE_PATH];
-    ctl_rider *r = NULL;
-    ctl_outcome outcome = CTL_FAILED;
-    gk_mem record = {0};
-
-    (void)snprintf(carrier.name, sizeof(carrier.name), "%s", g->name);
-    if (gk_group_fresh(g->g, ctl_now(), &record) != GK_OK)
-        return CTL_FAILED;
-    gk_tree_path(path, c->o->root, "groups/%s/fresh", g->name);
-    r = ctl_ride(&carrier, GK_WRITE_SET, path);
-    r->data = record;
-    outcome = ctl_multi(c, &carrier, NULL);
-    ctl_riders_clear(&carrier);
-    if (outcome == CTL_DONE)
-        g->fresh_ms = ctl_now() + (uint64_t)max_age_s * 1000 / 3;
-    else
-        g->fresh_ms = ctl_now() + 1000;
-    return outcome;
-}
-
-/* clean deletes replies that nobody fetched in ten minutes. */
-static void clean(ctl *c, ctl_group *g)
-{
-    char path[GK_TREE_PATH];
-    char **names = NULL;
-    size_t n = 0;
-    ctl_names old = {0};
-
-    g->clean_ms = gk_zk_now_ms() + CLEAN_MS;
-    gk_tree_path(path, c->o->root, "groups/%s/replies", g->name);
-    if (gk_zk_children(c->zk, path, false, &names, &n, CTL_TIMEOUT_MS) != ZOK)
-        return;
-    for (size_t i = 0; i < n; i++) {
-        struct Stat stat = {0};
-
-        gk_tree_path(path, c->o->root, "groups/%s/replies/%s", g->name, names[i]);
-        if (gk_zk_exists(c->zk, path, false, &stat, CTL_TIMEOUT_MS) == ZOK && (uint64_t)stat.mtime + CTL_KEEP_MS < ctl_now())
-            ctl_spend(&old, path);
-    }
-    ctl_spend_all(c, &old);
-    free(old.paths);
-    gk_zk_names_free(names, n);
-}
-
 bool ctl_group_turn(ctl *c, ctl_group *g, uint64_t *due)
 {
     gk_group_info info = {0};
@@ -254,13 +207,16 @@ bool ctl_group_turn(ctl *c, ctl_group *g, uint64_t *due)
     }
     if (gk_group_due(g->g) <= ctl_now() || g->n_riders > 0)
         outcome = ctl_group_run(c, g, false);
-    if (outcome == CTL_DONE && gk_group_look(g->g, &info) == GK_OK && ctl_now() >= g->fresh_ms)
-        outcome = sign_of_life(c, g, info.policy.max_age_s);
-    if (outcome == CTL_DONE && g->no_snapshot != info.epoch &&
+    if (outcome == CTL_DONE && gk_group_look(g->g, &info) == GK_OK && g->no_snapshot != info.epoch &&
         (gk_group_snapshot_due(g->g) || gk_group_sealed_with(g->g) != ctl_keys_newest(c)))
         outcome = snapshot(c, g);
-    if (outcome == CTL_DONE && gk_zk_now_ms() >= g->clean_ms)
-        clean(c, g);
-    *due = g->g == NULL ? ctl_now() : gk_group_due(g->g) < g->fresh_ms ? gk_group_due(g->g) : g->fresh_ms;
+    if (outcome == CTL_DONE && ctl_now() >= g->clean_ms) { /* replies that nobody fetched */
+        char path[GK_TREE_PATH];
+
+        gk_tree_path(path, c->o->root, "groups/%s/replies", g->name);
+        ctl_expire(c, path, CTL_KEEP_MS);
+        g->clean_ms = ctl_now() + CLEAN_MS;
+    }
+    *due = g->g == NULL ? ctl_now() : gk_group_due(g->g) < g->clean_ms ? gk_group_due(g->g) : g->clean_ms;
     return outcome != CTL_FENCED;
 }

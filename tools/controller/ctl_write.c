@@ -8,6 +8,8 @@
 #include "../common/gk_log.h"
 #include "ctl.h"
 
+enum { EXPIRE_AT_ONCE = 128 };
+
 ctl_rider *ctl_ride(ctl_group *g, gk_write_kind kind, const char *path)
 {
     ctl_rider *r = g->n_riders == CTL_RIDERS ? NULL : &g->riders[g->n_riders++];
@@ -200,6 +202,36 @@ void ctl_spend_all(ctl *c, ctl_names *l)
         (void)gk_zk_each(c->zk, ops, l->n, CTL_TIMEOUT_MS); /* what stays is found again */
     free(ops);
     l->n = 0;
+}
+
+void ctl_expire(ctl *c, const char *folder, uint64_t age_ms)
+{
+    char **names = NULL;
+    size_t n = 0;
+    ctl_names old = {0};
+    int rc = gk_zk_children(c->zk, folder, false, &names, &n, CTL_TIMEOUT_MS);
+
+    for (size_t i = 0; i < n && rc == ZOK;) {
+        char paths[EXPIRE_AT_ONCE][GK_TREE_PATH];
+        const char *list[EXPIRE_AT_ONCE];
+        gk_zk_data d[EXPIRE_AT_ONCE] = {0};
+        size_t k = 0;
+
+        for (; i < n && k < EXPIRE_AT_ONCE; i++) {
+            list[k] = paths[k];
+            k += snprintf(paths[k], GK_TREE_PATH, "%s/%s", folder, names[i]) < GK_TREE_PATH;
+        }
+        rc = gk_zk_get_many(c->zk, list, k, d, CTL_TIMEOUT_MS);
+        for (size_t j = 0; j < k; j++) {
+            if (d[j].rc == ZOK && (uint64_t)d[j].stat.mtime + age_ms < ctl_now())
+                ctl_spend(&old, paths[j]);
+            gk_zk_data_free(&d[j]);
+        }
+        ctl_progress(c);
+    }
+    ctl_spend_all(c, &old);
+    free(old.paths);
+    gk_zk_names_free(names, n);
 }
 
 void ctl_loose(ctl *c, ctl_group *g, const gk_plan *plan)
