@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import figures
 from world import ADMIN, MEMBER, OUT, Crowd, Stage, cpu, machine, resident, wait, write
 
-JOIN_RATE, SAMPLES = 40, 20
+JOIN_RATE, SAMPLES = 20, 20
 BEGIN = time.monotonic()
 
 
@@ -100,7 +100,7 @@ class Field:
         """What is measured with a number of groups."""
         about = machine()
         time.sleep(3)
-        idle = self.busy(30)
+        idle = self.busy(20)
         leader = self.pid(self.leader())
         before, begin = cpu([leader]), time.monotonic()
         names = self.some(SAMPLES)
@@ -185,7 +185,7 @@ class Field:
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--groups", type=int, default=1000)
-    p.add_argument("--members", type=int, default=3, help="of each group")
+    p.add_argument("--members", type=int, default=2, help="of each group")
     p.add_argument("--takeovers", type=int, default=3)
     p.add_argument("--periods", default="30,10", help="seconds")
     o = p.parse_args()
