@@ -126,7 +126,7 @@ class Field:
         done = [j["ended_s"] - moment for j in lines if j["result"] == "done"]
         first = [j for j in lines if j["ended_s"] - j["took_s"] < moment + 1]
         if not done or any(j["result"] != "done" for j in first):
-            raise AssertionError(f"joins after a takeover: {lines[:5]}")
+            raise AssertionError(f"joins after a takeover: {lines[:5]}\n{self.world.logs()}")
         return min(done), max(j["ended_s"] - moment for j in first)
 
     def takeover(self):

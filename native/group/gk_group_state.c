@@ -189,18 +189,20 @@ void gk_group_snapshot_done(gk_group *g)
 
 /* --- loading ---------------------------------------------------------------------------------------------------------------------------- */
 
-gk_err gk_group_load(gk_group **out, const gk_control *c, gk_bytes genesis, gk_bytes policy, gk_bytes record)
+/* What the znode state says. Nobody has to have signed it: what it names is sealed, with all of this. */
+typedef struct found_head {
+    uint64_t epoch, bytes;
+    uint32_t chunks;
+    uint8_t hash[GK_HASH];
+} found_head;
+
+static gk_err read_head(const gk_group *g, gk_bytes record, found_head *h)
 {
-    gk_group *g = NULL;
     uint8_t signer[GK_SIGNER], id[GK_GROUP_ID];
-    uint64_t bytes = 0;
     gk_bytes body = {0};
     gk_reader r = {0};
-    gk_err e = gk_group_new(&g, c, genesis, policy, false);
+    gk_err e = gk_message_split(record, &body, signer);
 
-    *out = NULL;
-    if (e == GK_OK)
-        e = gk_message_split(record, &body, signer);
     r = gk_reader_of(body.p, body.n);
     if (e == GK_OK)
         e = gk_reader_magic(&r, "GKH1");
@@ -209,26 +211,56 @@ gk_err gk_group_load(gk_group **out, const gk_control *c, gk_bytes genesis, gk_b
     if (e == GK_OK && memcmp(id, g->genesis.id, sizeof(id)) != 0)
         e = GK_ERR_AUTH;
     if (e == GK_OK)
-        e = gk_reader_u64(&r, &g->snapshot_epoch);
+        e = gk_reader_u64(&r, &h->epoch);
     if (e == GK_OK)
-        e = gk_reader_copy(&r, g->last.hash, GK_HASH);
+        e = gk_reader_copy(&r, h->hash, GK_HASH);
     if (e == GK_OK)
-        e = gk_reader_u32(&r, &g->snapshot_chunks);
+        e = gk_reader_u32(&r, &h->chunks);
     if (e == GK_OK)
-        e = gk_reader_u64(&r, &bytes);
+        e = gk_reader_u64(&r, &h->bytes);
     if (e == GK_OK)
         e = gk_reader_end(&r);
-    if (e == GK_OK && (g->snapshot_chunks == 0 || bytes > (uint64_t)g->snapshot_chunks * GK_CHUNK || bytes > (1ULL << 32)))
+    if (e == GK_OK && (h->chunks == 0 || h->bytes > (uint64_t)h->chunks * GK_CHUNK || h->bytes > (1ULL << 32)))
         e = GK_ERR_MALFORMED;
+    return e;
+}
+
+gk_err gk_group_load(gk_group **out, const gk_control *c, gk_bytes genesis, gk_bytes policy, gk_bytes record)
+{
+    gk_group *g = NULL;
+    found_head h = {0};
+    gk_err e = gk_group_new(&g, c, genesis, policy, false);
+
+    *out = NULL;
     if (e == GK_OK)
-        e = gk_mem_new(&g->loading, (size_t)bytes);
+        e = read_head(g, record, &h);
+    if (e == GK_OK)
+        e = gk_mem_new(&g->loading, (size_t)h.bytes);
     if (e != GK_OK) {
         gk_group_free(g);
         return e;
     }
-    g->last.epoch = g->snapshot_epoch;
+    g->last.epoch = g->snapshot_epoch = h.epoch;
+    g->snapshot_chunks = h.chunks;
+    memcpy(g->last.hash, h.hash, GK_HASH);
     memcpy(g->last.group_id, g->genesis.id, GK_GROUP_ID);
     *out = g;
+    return GK_OK;
+}
+
+gk_err gk_group_head(gk_group *g, gk_bytes record)
+{
+    found_head h = {0};
+    gk_err e = read_head(g, record, &h);
+
+    if (e != GK_OK || h.epoch == g->snapshot_epoch)
+        return e;
+    if (!g->ready || g->out || h.epoch < g->snapshot_epoch || h.epoch > g->last.epoch ||
+        (h.epoch == g->last.epoch && memcmp(h.hash, g->last.hash, GK_HASH) != 0))
+        return GK_ERR_STATE;
+    g->snapshot_epoch = h.epoch;
+    g->snapshot_chunks = g->chunks_seen = h.chunks;
+    g->snapshot_bytes = (size_t)h.bytes;
     return GK_OK;
 }
 

@@ -129,20 +129,24 @@ static bool load(ctl *c, ctl_group *g)
     return false;
 }
 
-/* What a loaded group is compared with. The side znode is read before the epoch: so it is never of one that lies behind. */
-enum { NEWS = 3 };
+/* What a loaded group is compared with. The side znode is read before the epoch: so it is never of one that lies behind. The head of the state tells of
+ * snapshots that another leader made, perhaps of the newest epoch. */
+enum { NEWS = 4, NEWS_HEAD = 2, NEWS_EPOCH = 3 };
 
 static void news(const ctl_group *g, char names[NEWS][GK_PATH_MAX])
 {
     (void)snprintf(names[0], GK_PATH_MAX, "policy");
     (void)snprintf(names[1], GK_PATH_MAX, "side");
-    (void)snprintf(names[2], GK_PATH_MAX, "epochs/%llu", (unsigned long long)ctl_epoch(g) + 1);
+    (void)snprintf(names[NEWS_HEAD], GK_PATH_MAX, "state");
+    (void)snprintf(names[NEWS_EPOCH], GK_PATH_MAX, "epochs/%llu", (unsigned long long)ctl_epoch(g) + 1);
 }
 
-static bool take_news(ctl_group *g, const gk_zk_data d[NEWS])
+static bool take_news(ctl *c, ctl_group *g, const gk_zk_data d[NEWS])
 {
-    return d[0].rc == ZOK && d[1].rc == ZOK && (d[2].rc == ZOK || d[2].rc == ZNONODE) &&
-           gk_group_policy(g->g, (gk_bytes){d[0].data, d[0].n}) == GK_OK && gk_group_side(g->g, (gk_bytes){d[1].data, d[1].n}) == GK_OK;
+    return d[0].rc == ZOK && d[1].rc == ZOK && d[NEWS_HEAD].rc == ZOK && gk_group_policy(g->g, (gk_bytes){d[0].data, d[0].n}) == GK_OK &&
+           gk_group_side(g->g, (gk_bytes){d[1].data, d[1].n}) == GK_OK &&
+           (d[NEWS_EPOCH].rc == ZNONODE || (d[NEWS_EPOCH].rc == ZOK && follow(c, g, g->g))) &&
+           gk_group_head(g->g, (gk_bytes){d[NEWS_HEAD].data, d[NEWS_HEAD].n}) == GK_OK && check_floor(c, g, g->g);
 }
 
 /* catch_up follows a loaded group to the newest. */
@@ -154,7 +158,7 @@ static bool catch_up(ctl *c, ctl_group *g)
     bool ok = false;
 
     news(g, names);
-    ok = read_some(c, g, names, NEWS, d) == ZOK && take_news(g, d) && (d[2].rc == ZNONODE || follow(c, g, g->g)) && check_floor(c, g, g->g);
+    ok = read_some(c, g, names, NEWS, d) == ZOK && take_news(c, g, d);
     free_some(d, NEWS);
     if (ok && ctl_epoch(g) > before)
         ctl_keys_remember(c, g->g);
@@ -245,7 +249,7 @@ static void sweep(ctl *c, ctl_group *const *groups, size_t n)
     for (size_t i = 0; i < n; i++) {
         ctl_group *g = groups[i];
 
-        if (ok && g->behind && d[i * NEWS + 2].rc == ZNONODE && take_news(g, &d[i * NEWS]) && check_floor(c, g, g->g))
+        if (ok && g->behind && d[i * NEWS + NEWS_EPOCH].rc == ZNONODE && take_news(c, g, &d[i * NEWS]))
             taken(g);
         pthread_mutex_lock(&c->lock);
         g->dirty = g->dirty || !ok || waiting[i] != 0;
