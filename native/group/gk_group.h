@@ -70,8 +70,8 @@ gk_err gk_group_follow(gk_group *g, gk_bytes znode) GK_MUST_CHECK;
 /* gk_group_is_foreign: a znode that lies at epochs/<the next> and that gk_group_follow refused isn't a controller's: somebody wrote it who may write there.
  * False also when g is broken, or can't tell: it is sealed under a state key that isn't here, and a controller signed it. */
 bool gk_group_is_foreign(const gk_group *g, gk_bytes znode);
-/* gk_group_head: the znode state as it is now, after gk_group_follow: another controller may have made a snapshot since, whose chunks are neither in the way nor
- * to be left behind. GK_ERR_STATE: it isn't of this group's past: load anew. */
+/* gk_group_head: the znode state as it is now, after gk_group_follow: another controller may have made a snapshot since, whose chunks are neither in
+ * the way nor to be left behind. GK_ERR_STATE: it isn't of this group's past: load anew. */
 gk_err gk_group_head(gk_group *g, gk_bytes record) GK_MUST_CHECK;
 /* gk_group_side, gk_group_policy: the znodes side and policy changed. A side of an epoch to come is taken over by gk_group_follow when it is
  * reached. GK_ERR_STATE: it is of an epoch before (it overtook on its way here): load anew. */
