@@ -235,6 +235,18 @@ class Sessions(unittest.TestCase):
             self.assertIn("zk_gk_requests", word(self.plain[0], "mntr"))
             self.assertEqual(metrics(self.plain[0])["zk_watch_count"], 1)
 
+    def test_whitelist(self):
+        """Words that aren't on it, and one that takes an argument, are answered as stock answers them."""
+        answers = {}
+        for plugin in ("off", "on"):
+            sandbox = Sandbox(self)
+            address = sandbox.start("--servers", 1, "--plugin", plugin, "--set", "4lw.commands.whitelist=ruok,stmk")
+            answers[plugin] = {w: word(address, w) for w in (*WORDS, "stmk1234", "stmk\0\0\0\0\0\0\0\2") if w != "srvr"}
+        self.assertEqual(answers["on"], answers["off"])
+        self.assertEqual(answers["on"]["ruok"], "imok")
+        self.assertIn("conf is not executed because it is not in the whitelist.", answers["on"]["conf"])
+        self.assertEqual(answers["on"]["stmk\0\0\0\0\0\0\0\2"], "2")
+
     def test_admin_server(self):
         for server in self.status:
             for command in COMMANDS:

@@ -143,11 +143,9 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
         }
         int word = from.getInt(from.readerIndex());
         if (FourLetterCommands.isKnown(word)) {
-            int length = word == FourLetterCommands.setTraceMaskCmd ? 12 : 4;
-            if (from.readableBytes() >= length) {
-                mode = Mode.FOUR_LETTERS;
-                ctx.fireChannelRead(from.readRetainedSlice(length));
-            }
+            int length = word == FourLetterCommands.setTraceMaskCmd ? 12 : 4; // stock doesn't wait for the mask either
+            mode = Mode.FOUR_LETTERS;
+            ctx.fireChannelRead(from.readRetainedSlice(Math.min(length, from.readableBytes())));
             return;
         }
         if (refused(ctx)) {
