@@ -67,4 +67,6 @@ def read(name, file, code):
             found[f"{name}.{test}"] = Result(status, message)
     if not ended and not any(r.status == "failed" for r in found.values()):
         found[f"{name}.(class)"] = Result("failed", f"the JVM ended: {'time limit' if code is None else code}")
+    if not found:
+        found[f"{name}.(class)"] = Result("failed", "no test was found in it")
     return found
