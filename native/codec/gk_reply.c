@@ -263,14 +263,19 @@ static gk_err write_reply(gk_worker *w, gk_writer *out, const gk_pending *p, uin
     gk_jute_put_i32(out, p->client_xid);
     gk_writer_u64(out, zxid);
     gk_jute_put_i32(out, err);
-    bool multi = p->op && p->op->reply[0] == 'M'; /* a failing multiRead has its results so far behind the error */
-    if ((err != 0 && !multi) || r->n == 0)
+    if (r->n == 0)
         return GK_OK;
+    bool multi = p->op && p->op->reply[0] == 'M';
+    gk_writer header = *out;
     gk_err e = GK_ERR_MALFORMED;
     if (p->op)
         e = multi ? write_multi(w, out, r, p) : write_fields(w, out, r, p, p->op->reply, &p->node);
     if (e == GK_ERR_NOMEM || e == GK_ERR_CRYPTO || e == GK_OK)
         return e;
+    if (err != 0 && !multi) { /* records behind an error: a failing multiRead's results so far, and SASL's, which clients read; others may be dropped */
+        *out = header;
+        return GK_OK;
+    }
     gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
     *out = before;
     gk_jute_put_i32(out, p->client_xid);

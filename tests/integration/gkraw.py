@@ -15,7 +15,7 @@ OPEN = proto.OPEN
 EPHEMERAL, SEQUENTIAL, EPHEMERAL_SEQUENTIAL, CONTAINER, TTL, TTL_SEQUENTIAL = 1, 2, 3, 4, 5, 6
 DATAINCONSISTENCY = -3
 MARSHALLINGERROR, UNIMPLEMENTED, BADARGUMENTS = -5, -6, -8
-NONODE, NOAUTH, BADVERSION, NODEEXISTS, NOTEMPTY = -101, -102, -103, -110, -111
+NONODE, NOAUTH, BADVERSION, NODEEXISTS, NOTEMPTY, AUTHFAILED = -101, -102, -103, -110, -111, -115
 STAT_FIELDS = ("czxid", "mzxid", "ctime", "mtime", "version", "cversion", "aversion", "ephemeralOwner", "dataLength", "numChildren", "pzxid")
 
 
@@ -26,9 +26,9 @@ class Closed(Exception):
 class Failure(Exception):
     """An error code in a reply."""
 
-    def __init__(self, code):
+    def __init__(self, code, body=b""):
         super().__init__(proto.error_name(code))
-        self.code = code
+        self.code, self.body = code, body
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Reply:
     def ok(self):
         """The first field, where there is one; raises on an error."""
         if self.err:
-            raise Failure(self.err)
+            raise Failure(self.err, self.body)
         return self.values[0] if self.values else None
 
 

@@ -85,6 +85,19 @@ START_TEST(xids_come_back)
 }
 END_TEST
 
+/* A record behind an error that can't be read is left out, and the error stays. */
+START_TEST(records_behind_errors)
+{
+    int32_t server = ask(3, GK_OP_GET_DATA, BYTES(exists_a, 7));
+
+    reply_frame(&in, server, ZXID, -101, STR("\0\0\0\7garbage"));
+    reply_frame(&want, 3, ZXID, -101, STR(""));
+    gk_buf_clear(&out);
+    ck_ok(gk_rig_reply(&rig, &out, gk_buf_view(&in)));
+    ck_assert(gk_bytes_equal(gk_buf_view(&out), gk_buf_view(&want)));
+}
+END_TEST
+
 START_TEST(own_xids_start_over)
 {
     int32_t first = ask(0, GK_OP_EXISTS, BYTES(exists_a, 7));
@@ -108,8 +121,10 @@ START_TEST(overtaking)
     int32_t sync = ask(6, GK_OP_SYNC, BYTES(exists_a, 6));
     int32_t auth = ask(5, GK_OP_AUTH, BYTES(null_auth, 12));
     int32_t sasl = ask(-1, GK_OP_SASL, STR("\0\0\0\5token"));
+    int32_t wrong = ask(7, GK_OP_SASL, STR("\0\0\0\5token"));
     int32_t late = ask(-2, GK_OP_AUTH, BYTES(null_auth, 12));
 
+    answered(wrong, 7, -124, STR("\377\377\377\377")); /* SASL's failures have a record, and clients read it */
     answered(sasl, -1, 0, STR("\0\0\0\3abc"));
     answered(late, -2, -115, STR(""));
     answered(auth, 5, 0, STR(""));
@@ -418,6 +433,7 @@ Suite *gk_suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, up, down);
     tcase_add_test(t, xids_come_back);
+    tcase_add_test(t, records_behind_errors);
     tcase_add_test(t, own_xids_start_over);
     tcase_add_test(t, overtaking);
     tcase_add_test(t, duplicates);
