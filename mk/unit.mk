@@ -38,12 +38,13 @@ ubsan:
 tsan:
 	+$(Q)TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 $(call SANITIZE,-fsanitize=thread)
 
-# The tools and the library in them under sanitizers, on real ensembles: T="Members Rekeys" runs some classes. A report of any process fails it. What
-# was downloaded (the ZooKeeper client, OpenSSL) isn't instrumented; ThreadSanitizer sees its locks all the same.
+# The tools and the library in them under sanitizers, on real ensembles: T="Members Rekeys" runs some classes, GROUPS_TEST=groups_chaos another test. A report
+# of any process fails it. What was downloaded (the ZooKeeper client, OpenSSL) isn't instrumented; ThreadSanitizer sees its locks all the same.
 GROUPS_BUILD = $(MAKE) --no-print-directory B=$(B)/$@ DEPS=$(DEPS) CI=$(CI) LDFLAGS='$(1)' CFLAGS='-O1 -g -fno-omit-frame-pointer $(1)' \
   $(B)/$@/bin/gk-admin $(B)/$@/bin/gk-member
-GROUPS_RUN = rm -f $(B)/$@/report.*; GK_BIN=$(abspath $(B))/$@/bin $(1) build/deps/venv/bin/python tests/integration/test_groups.py $(T) && \
+GROUPS_RUN = rm -f $(B)/$@/report.*; GK_BIN=$(abspath $(B))/$@/bin $(1) build/deps/venv/bin/python tests/integration/test_$(GROUPS_TEST).py $(T) && \
   ! cat $(B)/$@/report.* 2>/dev/null
+GROUPS_TEST := groups
 GROUPS_LOG = log_path=$(abspath $(B))/$@/report
 
 .PHONY: groups-sanitized groups-tsan

@@ -22,11 +22,7 @@
 static int on_time(gk_link *l)
 {
     int64_t now = gk_zk_now_ms();
-    bool quiet = false;
 
-    pthread_mutex_lock(&l->lock);
-    quiet = l->quiet;
-    pthread_mutex_unlock(&l->lock);
     for (size_t i = 0; i < l->n_out; i++) {
         gk_link_out *o = &l->out[i];
 
@@ -34,7 +30,7 @@ static int on_time(gk_link *l)
             gk_link_out_close(o);
         else if (o->fd < 0 && now >= o->retry)
             gk_link_out_connect(o);
-        else if (o->got == NONCE && now >= l->next_beat && !quiet)
+        else if (o->got == NONCE && now >= l->next_beat)
             gk_link_send_beat(l, o);
     }
     for (size_t i = 0; i < INCOMING; i++) {

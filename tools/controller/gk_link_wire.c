@@ -81,19 +81,24 @@ static void put_beat(gk_writer *w, const void *arg)
     gk_writer_var16(w, b->id);
 }
 
-/* send_beat: a beat that doesn't fit the socket's buffer means a peer that doesn't read; the connection is given up. */
+/* send_beat: unless we are to be quiet. A beat that doesn't fit the socket's buffer means a peer that doesn't read; the connection is given up. */
 void gk_link_send_beat(gk_link *l, gk_link_out *o)
 {
-    beat b = {.nonce = o->nonce, .seq = ++o->seq, .id = {(const uint8_t *)l->id, strlen(l->id)}};
+    beat b = {.nonce = o->nonce, .seq = o->seq + 1, .id = {(const uint8_t *)l->id, strlen(l->id)}};
     gk_mem body = {0};
     gk_mem message = {0};
     uint8_t frame[2 + FRAME_MAX];
     gk_writer w = gk_writer_of(frame, sizeof(frame));
+    bool quiet = false;
 
     pthread_mutex_lock(&l->lock);
+    quiet = l->quiet;
     b.epoch = l->epoch;
     b.leader = l->leader;
     pthread_mutex_unlock(&l->lock);
+    if (quiet)
+        return;
+    o->seq = b.seq;
     if (gk_mem_write(&body, put_beat, &b) == GK_OK && gk_message_sign(&message, GK_LINK_LABEL, gk_mem_view(&body), l->identity) == GK_OK) {
         gk_writer_var16(&w, gk_mem_view(&message));
         if (w.err != GK_OK || send(o->fd, frame, w.len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)w.len)
@@ -127,7 +132,7 @@ void gk_link_out_ready(gk_link *l, gk_link_out *o, short events)
         gk_link_out_close(o);
     else if (got > 0) {
         o->got += (size_t)got;
-        if (o->got == NONCE && !l->quiet)
+        if (o->got == NONCE)
             gk_link_send_beat(l, o);
     }
 }
