@@ -20,7 +20,8 @@ void gkm_path(const gkm *m, char out[GK_TREE_PATH], const char *format, ...)
     gk_tree_path(out, m->settings.root, "groups/%s/%s", gk_member_group_name(m->e), rest);
 }
 
-/* read_authority reads the next records at once, and with genesis its znode, too. Gives how many records there were, -1 on failure; *rc is genesis'. */
+/* read_authority reads the next records at once, and with genesis its znode, too. Gives how many records there were, -1 on failure; with genesis *rc says
+ * whether it and they could be read. */
 static int read_authority(gkm *m, bool genesis, int *rc)
 {
     char paths[AUTHORITY_AT_ONCE + 1][GK_TREE_PATH];
@@ -54,6 +55,8 @@ static int read_authority(gkm *m, bool genesis, int *rc)
             pthread_mutex_unlock(&m->lock);
         }
         gk_zk_data_free(&d);
+        if (genesis && got != ZOK && got != ZNONODE) /* not in time is not forged */
+            *rc = got;
         if (got == ZNONODE)
             break;
         there = got == ZOK && e == GK_OK ? there + 1 : -1;
