@@ -74,8 +74,8 @@ def main():
             for i in range(o.runs):
                 r = one_run(stage, n, FAILURES[i // 2 % 3] if i % 2 else None, o.seconds)
                 runs.append(r)
-                result["controllers"][n] = {"runs": runs, "all": interval([r["available_s"] for r in runs]),
-                                            "with_failure": interval([r["available_s"] for r in runs if r["failure"]])}
+                result["controllers"][n] = {"runs": runs, "all": interval([r["available_s"] for r in runs], o.seconds),
+                                            "with_failure": interval([r["available_s"] for r in runs if r["failure"]], o.seconds)}
                 write("availability", result)
                 progress.step(f"{n} controller(s), {r['failure'] or 'no failure'}: {r['available_s']:.2f} of {o.seconds:.0f} s; {r['in_time']} of "
                               f"{r['joins']} joins within {LIMIT:.0f} s, {r['done']} in the end")

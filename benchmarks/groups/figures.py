@@ -37,7 +37,7 @@ def pyplot():
 
 def errors(intervals):
     """Of intervals as matplotlib wants them; none where there is none."""
-    return [[i["mean"] - i["low"] if i["low"] is not None else 0 for i in intervals], [i["high"] - i["mean"] if i["low"] is not None else 0 for i in intervals]]
+    return [[0 if i["low"] is None else max(side(i), 0) for i in intervals] for side in (lambda i: i["mean"] - i["low"], lambda i: i["high"] - i["mean"])]
 
 
 # --- availability ---------------------------------------------------------------------------------------------------------------

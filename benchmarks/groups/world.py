@@ -139,12 +139,12 @@ class Progress:
         print(f"[{self.done}/{len(self.plan)}, {left / 60:.0f} min left] {text}", flush=True)
 
 
-def interval(values):
-    """Mean and 95 % confidence interval (Student's t) of independent values; low and high are None for a single one."""
+def interval(values, most=math.inf):
+    """Mean and 95 % confidence interval (Student's t) of independent values, which lie between 0 and most; low and high are None for a single one."""
     if not values:
         return {"mean": None, "low": None, "high": None, "n": 0}
     mean, low, high = stats.interval(values)
-    return {"mean": mean, "low": low if math.isfinite(low) else None, "high": high if math.isfinite(high) else None, "n": len(values)}
+    return {"mean": mean, "low": max(low, 0) if math.isfinite(low) else None, "high": min(high, most) if math.isfinite(high) else None, "n": len(values)}
 
 
 def share(good, all_of_them):

@@ -106,8 +106,11 @@ gk_err gk_group_policy(gk_group *g, gk_bytes record)
     gk_policy p = {0};
     gk_mem copy = {0};
     gk_bytes part = {0};
-    gk_err e = gk_mem_copy(&copy, record);
+    gk_err e = GK_OK;
 
+    if (gk_bytes_equal(gk_mem_view(&g->policy_record), record))
+        return GK_OK; /* as it was: standbys look with each epoch, and a new leader at all groups */
+    e = gk_mem_copy(&copy, record);
     part = gk_mem_view(&copy);
     if (e == GK_OK)
         e = gk_policy_read(&p, g->genesis.id, part, g->control->authority);
