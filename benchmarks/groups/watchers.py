@@ -38,7 +38,7 @@ class People:
             crowd = Crowd(self.world, rate, n / rate, "--prefix", prefix, "--follow", n, group="g", token=self.token, ask=True)
             self.crowds.append(crowd)
             joined = crowd.joined()
-            self.names += [f"{prefix}{j['join']}" for j in joined]
+            self.names += [j["name"] for j in joined]
             print(f"{len(self.names)} members, {time.monotonic() - begin:.0f} s", flush=True)
             if len(joined) < n:
                 raise AssertionError(next(j for j in crowd.joins if j["result"] != "done"))
