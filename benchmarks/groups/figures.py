@@ -49,7 +49,7 @@ def availability_table(d):
         joins, done = sum(r["joins"] for r in c["runs"]), sum(r["done"] for r in c["runs"])
         rows.append((n, len(c["runs"]), span(c["all"]), PAPER["controllers"].get(n, ""), span(c["with_failure"]),
                      *(f"{sum(v) / len(v):.2f}" if v else "" for v in by), f"{done:,} of {joins:,}", f"{max(r['slowest_s'] or 0 for r in c['runs']):.2f} s"))
-    head = ("controllers", "runs", f"available, s of {d['seconds']:.0f} (95 % interval)", "the paper's", "runs with a failure", "killed", "stopped", "cut off",
+    head = ("controllers", "runs", f"available, s of {d['seconds']:.0f} (95 % interval)", "the paper's, of 50", "runs with a failure", "killed", "stopped", "cut off",
             "joins that got their key, late or not", "slowest join")
     return [*table(head, rows), "", about([r["machine"] for c in d["controllers"].values() for r in c["runs"]])]
 
@@ -121,7 +121,7 @@ def many_table(d):
              "idle_standby_cpu": "idle: standby's CPU, %", "idle_servers_cpu": "idle: all three servers' CPU, %", "join_s": "join, s", "leave_s": "leave, s",
              "rekey_s": "rekey, s", "controller_ms_per_join": "controller's CPU for a join, ms", "takeover_s": "kill -9 until the standby says leader, s",
              "first_join_s": "kill -9 until the first join has its key, s", "all_joins_s": "... until all joins of the first second have theirs, s",
-             "cold_leader_s": "no standby: start until it says leader, s", "cold_join_s": "... until a join has its key, s"}
+             "cold_leader_s": "no standby: start until it says leader, s", "cold_join_s": "... until the first join has its key, s"}
 
     def cell(v):
         if v is None:
