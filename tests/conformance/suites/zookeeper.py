@@ -15,7 +15,7 @@ def test_data():
     ssl = data / "ssl"
     if not (ssl / "testTrustStore.jks").exists():
         ssl.mkdir(parents=True, exist_ok=True)
-        keytool("-genkeypair", "-keyalg", "RSA", "-keysize", "2048", "-dname", "CN=localhost", "-ext", "SAN=DNS:localhost,IP:127.0.0.1",
+        keytool("-genkeypair", "-keyalg", "RSA", "-keysize", "2048", "-dname", "CN=localhost,OU=ZooKeeper,O=Apache,L=Unknown,ST=Unknown,C=Unknown", "-ext", "SAN=DNS:localhost,IP:127.0.0.1",
                 "-validity", "3650", "-keypass", "testpass", "-keystore", ssl / "testKeyStore.jks")
         keytool("-exportcert", "-rfc", "-keystore", ssl / "testKeyStore.jks", "-file", ssl / "test.cer")
         keytool("-importcert", "-file", ssl / "test.cer", "-keystore", ssl / "testTrustStore.jks")
