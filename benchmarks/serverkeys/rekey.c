@@ -41,7 +41,7 @@ typedef struct machine {
     const char **list;
     gk_zk_data *got;
     size_t reads, writes, again;
-    pthread_t thread;
+    pthread_t thread, follower;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool changed, over;    /* behind lock: the group's members changed; no more following */
@@ -450,7 +450,7 @@ static void follow_all(void)
     for (size_t i = 0; i < machines_n; i++) {
         machines[i].changed = true;
         machines[i].reads = machines[i].writes = machines[i].again = 0;
-        must(pthread_create(&machines[i].thread, NULL, follow, &machines[i]) == 0, "threads");
+        must(pthread_create(&machines[i].follower, NULL, follow, &machines[i]) == 0, "threads");
     }
     (void)all_have(0);
     same_keys("follow", now_ms() - begin, cpu_ms() - cpu);
@@ -477,8 +477,7 @@ static void stop_following(void)
         machines[i].over = true;
         pthread_cond_signal(&machines[i].wake);
         pthread_mutex_unlock(&machines[i].lock);
-        pthread_join(machines[i].thread, NULL);
-        machines[i].over = machines[i].changed = false;
+        (void)pthread_join(machines[i].follower, NULL);
     }
 }
 

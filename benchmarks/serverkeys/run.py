@@ -49,7 +49,8 @@ class Machines:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait()
+        if self.process.wait():
+            raise AssertionError(f"rekey: exit {self.process.returncode}")
 
 
 def integrated(bench, machines, before, participants):

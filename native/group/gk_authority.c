@@ -11,9 +11,10 @@ struct gk_authority {
     uint8_t root[GK_HASH];
     uint8_t hash[GK_HASH];
     uint8_t prev[GK_HASH];
-    size_t admins_n, controllers_n;
+    size_t admins_n, controllers_n, former_n;
     uint8_t admins[GK_AUTHORITY_KEYS_MAX * GK_SIGN_PUBLIC];
     uint8_t controllers[GK_AUTHORITY_KEYS_MAX * GK_SIGN_PUBLIC];
+    uint8_t former[GK_AUTHORITY_KEYS_MAX * GK_SIGN_PUBLIC]; /* controllers once, the last ones at the end; not in the record */
 };
 
 static void put(gk_writer *w, const void *arg)
@@ -88,6 +89,29 @@ static gk_err check_by(const uint8_t *keys, size_t n, gk_bytes message, gk_bytes
     return e;
 }
 
+static bool has(const uint8_t *keys, size_t n, const uint8_t *key)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (memcmp(keys + i * GK_SIGN_PUBLIC, key, GK_SIGN_PUBLIC) == 0) /* public */
+            return true;
+    }
+    return false;
+}
+
+/* retire notes those of n keys that are no controllers of a as former ones; the oldest give way. */
+static void retire(gk_authority *a, const uint8_t *keys, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *key = keys + i * GK_SIGN_PUBLIC;
+
+        if (has(a->controllers, a->controllers_n, key) || has(a->former, a->former_n, key))
+            continue;
+        if (a->former_n == GK_AUTHORITY_KEYS_MAX)
+            memmove(a->former, a->former + GK_SIGN_PUBLIC, --a->former_n * GK_SIGN_PUBLIC);
+        memcpy(a->former + a->former_n++ * GK_SIGN_PUBLIC, key, GK_SIGN_PUBLIC);
+    }
+}
+
 gk_err gk_authority_read(gk_authority **out, const gk_authority *before, gk_bytes record)
 {
     gk_authority *a = OPENSSL_zalloc(sizeof(*a));
@@ -114,6 +138,8 @@ gk_err gk_authority_read(gk_authority **out, const gk_authority *before, gk_byte
 
         e = next ? check_by(before->admins, before->admins_n, record, &body, LABEL) : GK_ERR_AUTH;
         memcpy(a->root, before->root, sizeof(a->root));
+        retire(a, before->former, before->former_n);
+        retire(a, before->controllers, before->controllers_n);
     }
     if (e != GK_OK)
         gk_authority_free(a);
@@ -179,4 +205,9 @@ gk_bytes gk_authority_controllers(const gk_authority *a)
 gk_err gk_authority_check(const gk_authority *a, bool admin, gk_bytes message, gk_bytes *body, const char *label)
 {
     return admin ? check_by(a->admins, a->admins_n, message, body, label) : check_by(a->controllers, a->controllers_n, message, body, label);
+}
+
+gk_err gk_authority_check_former(const gk_authority *a, gk_bytes message, gk_bytes *body, const char *label)
+{
+    return check_by(a->former, a->former_n, message, body, label);
 }

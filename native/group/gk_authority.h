@@ -29,6 +29,9 @@ gk_bytes gk_authority_admins(const gk_authority *a);
 gk_bytes gk_authority_controllers(const gk_authority *a);
 /* gk_authority_check: a message signed by one of the administrators (admin) or controllers: *body is a view. Else GK_ERR_AUTH. */
 gk_err gk_authority_check(const gk_authority *a, bool admin, gk_bytes message, gk_bytes *body, const char *label) GK_MUST_CHECK;
+/* gk_authority_check_former: signed by one of the last GK_AUTHORITY_KEYS_MAX that were controllers in the chain that was read, and are none. It
+ * authorises nothing: it tells that what such a one left may be read. gk_authority_load knows of none. */
+gk_err gk_authority_check_former(const gk_authority *a, gk_bytes message, gk_bytes *body, const char *label) GK_MUST_CHECK;
 
 /* --- genesis ------------------------------------------------------------------------------------------------------------ */
 

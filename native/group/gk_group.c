@@ -108,7 +108,7 @@ gk_err gk_group_policy(gk_group *g, gk_bytes record)
     gk_bytes part = {0};
     gk_err e = GK_OK;
 
-    if (gk_bytes_equal(gk_mem_view(&g->policy_record), record))
+    if (gk_group_policy_ok(g) && gk_bytes_equal(gk_mem_view(&g->policy_record), record))
         return GK_OK; /* as it was: standbys look with each epoch, and a new leader at all groups */
     e = gk_mem_copy(&copy, record);
     part = gk_mem_view(&copy);
@@ -126,6 +126,11 @@ gk_err gk_group_policy(gk_group *g, gk_bytes record)
     g->policy_record = copy;
     g->policy = p;
     return GK_OK;
+}
+
+bool gk_group_outdated(const gk_group *g)
+{
+    return g->last.authority < gk_authority_version(g->control->authority);
 }
 
 gk_err gk_group_floor(const gk_group *g, uint64_t epoch, const uint8_t hash[GK_HASH])

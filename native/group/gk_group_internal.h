@@ -89,4 +89,7 @@ gk_err gk_group_put_side(gk_group *g, gk_plan *plan, bool create, uint64_t now_m
 gk_err gk_group_queue(gk_group *g, const gk_work *w) GK_MUST_CHECK;
 gk_err gk_group_reply(gk_group *g, gk_plan *plan, const gk_request *r, gk_refusal refusal, uint32_t leaf, bool loose) GK_MUST_CHECK;
 
+/* gk_group_outdated: the newest epoch was made under a former authority record, whose controllers may still sign another one. */
+bool gk_group_outdated(const gk_group *g);
+
 #endif

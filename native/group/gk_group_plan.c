@@ -192,7 +192,7 @@ static gk_err step(gk_group *g, gk_plan *plan, gk_bytes delta, gk_reason reason,
 
 static bool period_over(const gk_group *g, uint64_t now_ms)
 {
-    return g->policy.period_s > 0 && now_ms >= g->last.issued_ms + (uint64_t)g->policy.period_s * 1000;
+    return gk_group_outdated(g) || (g->policy.period_s > 0 && now_ms >= g->last.issued_ms + (uint64_t)g->policy.period_s * 1000);
 }
 
 static bool window_over(const gk_group *g, uint64_t now_ms)
@@ -210,7 +210,7 @@ uint64_t gk_group_due(const gk_group *g)
 
     if (!g->ready || g->out)
         return UINT64_MAX;
-    if (g->rekey != 0 || g->side_dirty || g->outbox.n > 0 || g->work_n >= GK_GROUP_BATCH_MAX)
+    if (g->rekey != 0 || g->side_dirty || g->outbox.n > 0 || g->work_n >= GK_GROUP_BATCH_MAX || gk_group_outdated(g))
         return 0;
     for (size_t i = 0; i < g->work_n; i++)
         due = g->work[i].arrived_ms + g->policy.batch_ms < due ? g->work[i].arrived_ms + g->policy.batch_ms : due;

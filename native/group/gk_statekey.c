@@ -10,9 +10,14 @@
 #define TO_MAX 64
 #define SEALED (32 + GK_HPKE_OVERHEAD)
 
+typedef struct state_key {
+    gk_key *key;
+    uint64_t made_ms; /* 0: by a controller that is none any more: it opens, and nothing is sealed under it */
+    gk_mem to;        /* the exchange keys that it is sealed to, GK_X25519_PUBLIC bytes each */
+} state_key;
+
 struct gk_state_keys {
-    gk_key *keys[KEYS_MAX]; /* by age; the newest last */
-    uint64_t made_ms[KEYS_MAX];
+    state_key keys[KEYS_MAX]; /* by age; the newest last */
     size_t n;
 };
 
@@ -67,17 +72,38 @@ gk_err gk_state_keys_new(gk_state_keys **out)
     return *out == NULL ? GK_ERR_NOMEM : GK_OK;
 }
 
+static void clear(state_key *s)
+{
+    gk_key_free(s->key);
+    gk_mem_free(&s->to);
+}
+
 void gk_state_keys_free(gk_state_keys *k)
 {
     for (size_t i = 0; k != NULL && i < k->n; i++)
-        gk_key_free(k->keys[i]);
+        clear(&k->keys[i]);
     free(k);
 }
 
 uint32_t gk_state_keys_newest(const gk_state_keys *k, uint64_t *made_ms)
 {
-    *made_ms = k->n > 0 ? k->made_ms[k->n - 1] : 0;
-    return k->n > 0 ? gk_key_id(k->keys[k->n - 1]) : 0;
+    *made_ms = k->n > 0 ? k->keys[k->n - 1].made_ms : 0;
+    return k->n > 0 ? gk_key_id(k->keys[k->n - 1].key) : 0;
+}
+
+bool gk_state_keys_only_for(const gk_state_keys *k, const gk_exchange *to, size_t n)
+{
+    gk_bytes all = k->n > 0 ? gk_mem_view(&k->keys[k->n - 1].to) : (gk_bytes){NULL, 0};
+
+    for (size_t i = 0; i < all.n; i += GK_X25519_PUBLIC) {
+        size_t j = 0;
+
+        while (j < n && memcmp(to[j].pub, all.p + i, GK_X25519_PUBLIC) != 0) /* public */
+            j++;
+        if (j == n)
+            return false;
+    }
+    return true;
 }
 
 void gk_state_keys_drop(gk_state_keys *k, uint32_t index)
@@ -85,12 +111,10 @@ void gk_state_keys_drop(gk_state_keys *k, uint32_t index)
     size_t kept = 0;
 
     for (size_t i = 0; i < k->n; i++) {
-        if (gk_key_id(k->keys[i]) >= index) {
-            k->keys[kept] = k->keys[i];
-            k->made_ms[kept++] = k->made_ms[i];
-        } else {
-            gk_key_free(k->keys[i]);
-        }
+        if (gk_key_id(k->keys[i].key) >= index)
+            k->keys[kept++] = k->keys[i];
+        else
+            clear(&k->keys[i]);
     }
     k->n = kept;
 }
@@ -98,27 +122,28 @@ void gk_state_keys_drop(gk_state_keys *k, uint32_t index)
 static gk_key *find(const gk_state_keys *k, uint32_t index)
 {
     for (size_t i = 0; i < k->n; i++) {
-        if (gk_key_id(k->keys[i]) == index)
-            return k->keys[i];
+        if (gk_key_id(k->keys[i].key) == index)
+            return k->keys[i].key;
     }
     return NULL;
 }
 
-/* add keeps the list sorted by index; what is there already stays. */
-static gk_err add(gk_state_keys *k, gk_key *key, uint64_t made_ms)
+/* add keeps the list sorted by index, with a reference to key and a copy of to; what is there already stays. */
+static gk_err add(gk_state_keys *k, gk_key *key, uint64_t made_ms, gk_bytes to)
 {
+    state_key s = {.made_ms = made_ms};
     size_t at = k->n;
 
     if (find(k, gk_key_id(key)) != NULL)
         return GK_OK;
     if (k->n == KEYS_MAX)
         return GK_ERR_LIMIT;
-    for (; at > 0 && gk_key_id(k->keys[at - 1]) > gk_key_id(key); at--) {
+    if (gk_mem_copy(&s.to, to) != GK_OK)
+        return GK_ERR_NOMEM;
+    s.key = gk_key_ref(key);
+    for (; at > 0 && gk_key_id(k->keys[at - 1].key) > gk_key_id(key); at--)
         k->keys[at] = k->keys[at - 1];
-        k->made_ms[at] = k->made_ms[at - 1];
-    }
-    k->keys[at] = gk_key_ref(key);
-    k->made_ms[at] = made_ms;
+    k->keys[at] = s;
     k->n++;
     return GK_OK;
 }
@@ -160,7 +185,7 @@ static void put_record(gk_writer *w, const void *arg)
 gk_err gk_state_keys_make(gk_state_keys *k, gk_mem *out, uint32_t *index, const gk_exchange *to, size_t n, uint64_t now_ms,
                           const gk_key *controller)
 {
-    uint8_t sealed[TO_MAX * SEALED], buf[64];
+    uint8_t sealed[TO_MAX * SEALED], pubs[TO_MAX * GK_X25519_PUBLIC], buf[64];
     gk_key *key = NULL;
     gk_err e = n == 0 || n > TO_MAX ? GK_ERR_ARG : GK_OK;
     record rec = {.time_ms = now_ms, .to = to, .n = n, .sealed = sealed};
@@ -168,14 +193,18 @@ gk_err gk_state_keys_make(gk_state_keys *k, gk_mem *out, uint32_t *index, const 
 
     *out = (gk_mem){0};
     rec.index = gk_state_keys_newest(k, &ignored) + 1;
+    if (e == GK_OK && rec.index == 0)
+        e = GK_ERR_LIMIT;
     if (e == GK_OK)
         e = gk_key_generate(&key, GK_PURPOSE_STATE, rec.index);
     for (size_t i = 0; i < n && e == GK_OK; i++)
         e = gk_hpke_seal(sealed + i * SEALED, to[i].pub, info_of(buf, rec.index, now_ms), (gk_bytes){0}, gk_key_raw(key));
+    for (size_t i = 0; i < n && e == GK_OK; i++)
+        memcpy(pubs + i * GK_X25519_PUBLIC, to[i].pub, GK_X25519_PUBLIC);
     if (e == GK_OK)
         e = gk_message_write(out, GK_LABEL "state key", put_record, &rec, controller);
     if (e == GK_OK)
-        e = add(k, key, now_ms);
+        e = add(k, key, now_ms, (gk_bytes){pubs, n * GK_X25519_PUBLIC});
     *index = rec.index;
     gk_key_free(key);
     if (e != GK_OK)
@@ -185,14 +214,17 @@ gk_err gk_state_keys_make(gk_state_keys *k, gk_mem *out, uint32_t *index, const 
 
 gk_err gk_state_keys_add(gk_state_keys *k, gk_bytes bytes, const gk_key *dh, const gk_authority *a)
 {
-    uint8_t pub[GK_X25519_PUBLIC], raw[32], buf[64];
+    uint8_t pub[GK_X25519_PUBLIC], pubs[TO_MAX * GK_X25519_PUBLIC], raw[32], buf[64];
     record rec = {0};
     uint16_t n = 0;
     gk_bytes body = {0}, to = {0}, sealed = {0};
     gk_reader r = {0};
     gk_key *key = NULL;
     gk_err e = gk_authority_check(a, false, bytes, &body, GK_LABEL "state key");
+    bool former = e == GK_ERR_AUTH;
 
+    if (former)
+        e = gk_authority_check_former(a, bytes, &body, GK_LABEL "state key");
     r = gk_reader_of(body.p, body.n);
     if (e == GK_OK)
         e = gk_reader_magic(&r, "GKS1");
@@ -202,6 +234,8 @@ gk_err gk_state_keys_add(gk_state_keys *k, gk_bytes bytes, const gk_key *dh, con
         e = gk_reader_u64(&r, &rec.time_ms);
     if (e == GK_OK)
         e = gk_reader_u16(&r, &n);
+    if (e == GK_OK && n > TO_MAX)
+        e = GK_ERR_LIMIT;
     if (e == GK_OK)
         e = gk_x25519_public(pub, dh);
     for (uint16_t i = 0; i < n && e == GK_OK; i++) {
@@ -210,6 +244,8 @@ gk_err gk_state_keys_add(gk_state_keys *k, gk_bytes bytes, const gk_key *dh, con
         e = gk_reader_take(&r, &to, GK_X25519_PUBLIC);
         if (e == GK_OK)
             e = gk_reader_take(&r, &box, SEALED);
+        if (e == GK_OK)
+            memcpy(pubs + i * GK_X25519_PUBLIC, to.p, GK_X25519_PUBLIC);
         if (e == GK_OK && memcmp(to.p, pub, sizeof(pub)) == 0)
             sealed = box;
     }
@@ -222,7 +258,7 @@ gk_err gk_state_keys_add(gk_state_keys *k, gk_bytes bytes, const gk_key *dh, con
     if (e == GK_OK)
         e = gk_key_new(&key, GK_PURPOSE_STATE, rec.index, (gk_bytes){raw, sizeof(raw)});
     if (e == GK_OK)
-        e = add(k, key, rec.time_ms);
+        e = add(k, key, former ? 0 : rec.time_ms, (gk_bytes){pubs, n * GK_X25519_PUBLIC});
     gk_wipe(raw, sizeof(raw));
     gk_key_free(key);
     return e;
@@ -244,14 +280,15 @@ gk_err gk_state_seal(const gk_state_keys *k, gk_mem *out, gk_bytes aad, gk_bytes
     uint8_t buf[32];
     gk_xaes *x = NULL;
     gk_writer w = {0};
-    gk_err e = k->n == 0 ? GK_ERR_NOTFOUND : gk_xaes_new(&x, k->keys[k->n - 1]);
+    const state_key *newest = k->n == 0 ? NULL : &k->keys[k->n - 1];
+    gk_err e = newest == NULL ? GK_ERR_NOTFOUND : newest->made_ms == 0 ? GK_ERR_STATE : gk_xaes_new(&x, newest->key);
 
     *out = (gk_mem){0};
     if (e == GK_OK)
         e = gk_mem_new(out, 4 + GK_XAES_NONCE + pt.n + GK_XAES_TAG);
     w = gk_writer_of(out->p, out->n);
     if (e == GK_OK) {
-        gk_writer_u32(&w, gk_key_id(k->keys[k->n - 1]));
+        gk_writer_u32(&w, gk_key_id(newest->key));
         if (RAND_bytes(out->p + 4, GK_XAES_NONCE) != 1)
             e = gk_crypto_failed(GK_ERR_CRYPTO);
     }

@@ -25,15 +25,19 @@ void gk_state_keys_free(gk_state_keys *k);
 /* gk_state_keys_make: a fresh key with the next index, sealed to each of the exchanges: controllers/state-keys/<index>. It is the newest in k, too. */
 gk_err gk_state_keys_make(gk_state_keys *k, gk_mem *out, uint32_t *index, const gk_exchange *to, size_t n, uint64_t now_ms,
                           const gk_key *controller) GK_MUST_CHECK;
-/* gk_state_keys_add opens a record. GK_ERR_NOTFOUND when it isn't sealed to this controller's dh. */
+/* gk_state_keys_add opens a record. GK_ERR_NOTFOUND when it isn't sealed to this controller's dh. One by a former controller opens what was sealed under
+ * it, and nothing more is sealed. */
 gk_err gk_state_keys_add(gk_state_keys *k, gk_bytes record, const gk_key *dh, const gk_authority *a) GK_MUST_CHECK;
 /* gk_state_keys_drop forgets all before index: when every group has a later snapshot, and has run its next plan (which seals the side znode
  * anew). */
 void gk_state_keys_drop(gk_state_keys *k, uint32_t index);
-/* gk_state_keys_newest: 0 when there is none. */
+/* gk_state_keys_newest: 0 when there is none. *made_ms 0: it is a former controller's, and another one has to be made. */
 uint32_t gk_state_keys_newest(const gk_state_keys *k, uint64_t *made_ms);
+/* gk_state_keys_only_for: nobody but the owners of these exchange keys can open the newest. */
+bool gk_state_keys_only_for(const gk_state_keys *k, const gk_exchange *to, size_t n);
 
-/* gk_state_seal: u32 index | nonce24 | ciphertext | tag16 under the newest key; AAD = u16 length | label "state" | aad. */
+/* gk_state_seal: u32 index | nonce24 | ciphertext | tag16 under the newest key (GK_ERR_STATE: it is a former controller's);
+ * AAD = u16 length | label "state" | aad. */
 gk_err gk_state_seal(const gk_state_keys *k, gk_mem *out, gk_bytes aad, gk_bytes pt) GK_MUST_CHECK;
 gk_err gk_state_open(const gk_state_keys *k, gk_mem *out, gk_bytes aad, gk_bytes sealed) GK_MUST_CHECK;
 

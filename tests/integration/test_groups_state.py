@@ -38,6 +38,36 @@ class State(Ensemble):
         w.admin("group", "rekey", "g")
         one.has(w.show("g")["epoch"])
 
+    def removed(self, which):
+        """One of two controllers is taken out of the authority: the other one leads, under a state key of its own, and rekeys, so that what the former one
+        still signs is of the past."""
+        w = self.world("a", "b")
+        w.admin("group", "create", "g", "--admit", "token", "--period", "0s")
+        one = w.member("g", "one")
+        epoch, leader = w.show("g")["epoch"], w.leader()
+        standby = "ab".replace(leader, "")
+        out, stays = (leader, standby) if which == "leader" else (standby, leader)
+        zk = self.connected()
+        keys = max(map(int, zk.get_children(f"{w.root}/controllers/state-keys")))
+        w.admin("controller", "remove", w.dir / f"{out}.key.pub")
+        one.has(epoch + 1)
+        self.assertEqual(w.admin("controller", "status")["leader"], stays)
+        self.assertEqual(w.role(out)["role"], "standby")
+        record = zk.get(f"{w.root}/controllers/state-keys/{keys + 1}")[0]
+        self.assertLess(len(record), len(zk.get(f"{w.root}/controllers/state-keys/{keys}")[0]), "for one controller, no longer for two")
+        time.sleep(1)
+        self.assertEqual(w.show("g")["epoch"], epoch + 1, "once")
+        w.controllers[stays].kill()
+        w.start(stays)  # reads what the former one left
+        w.join("g", "two")
+        self.assertEqual(one.has(epoch + 2)["fingerprint"], w.show("g")["fingerprint"])
+
+    def test_the_leader_is_removed(self):
+        self.removed("leader")
+
+    def test_a_standby_is_removed(self):
+        self.removed("standby")
+
     def test_many_groups(self):
         """Signs of life of many groups are written together: one whose node is gone doesn't take the others with it, nor does a takeover."""
         w = self.world("a", "b")

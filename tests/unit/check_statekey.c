@@ -62,6 +62,60 @@ START_TEST(rotation)
 }
 END_TEST
 
+/* What a controller that is none any more has made opens what was sealed under it; nothing is sealed under it, and a new one is for those who are left. */
+START_TEST(former_controllers)
+{
+    gk_grouprig r;
+    gk_mem record = {0}, next = {0}, sealed = {0}, plain = {0}, exchange = {0};
+    gk_exchange to[2] = {0};
+    gk_authority *after = NULL;
+    gk_state_keys *k = NULL;
+    uint32_t index = 0;
+    uint64_t made = 0;
+
+    grig_open(&r, GK_MODE_LKH, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        ck_ok(gk_exchange_make(&exchange, r.dh[i], r.now, r.controllers[i]));
+        ck_ok(gk_exchange_read(&to[i], gk_mem_view(&exchange), r.authority));
+        gk_mem_free(&exchange);
+    }
+    ck_ok(gk_state_keys_make(r.state_keys[0], &record, &index, to, 2, r.now, r.controllers[0]));
+    ck_ok(gk_state_seal(r.state_keys[0], &sealed, STR("aad"), STR("plain")));
+    ck_assert(gk_state_keys_only_for(r.state_keys[0], to, 2) && !gk_state_keys_only_for(r.state_keys[0], to + 1, 1));
+    gk_bytes left = gk_authority_controllers(r.authority); /* all but the first */
+    left = (gk_bytes){left.p + GK_SIGN_PUBLIC, left.n - GK_SIGN_PUBLIC};
+    ck_ok(gk_authority_make(&next, r.authority, gk_authority_admins(r.authority), left, r.now, r.admin));
+    ck_ok(gk_authority_read(&after, r.authority, gk_mem_view(&next)));
+    ck_ok(gk_state_keys_new(&k));
+    ck_ok(gk_state_keys_add(k, gk_mem_view(&record), r.dh[1], after));
+    ck_assert_uint_eq(gk_state_keys_newest(k, &made), index);
+    ck_assert_uint_eq(made, 0);
+    ck_ok(gk_state_open(k, &plain, STR("aad"), gk_mem_view(&sealed)));
+    ck_assert(gk_bytes_equal(gk_mem_view(&plain), STR("plain")));
+    gk_mem_free(&plain);
+    gk_mem_free(&sealed);
+    ck_gk(gk_state_seal(k, &sealed, STR("aad"), STR("plain")), GK_ERR_STATE);
+    gk_mem_free(&record);
+    ck_ok(gk_state_keys_make(k, &record, &index, to + 1, 1, r.now, r.controllers[1]));
+    ck_assert_uint_eq(index, 3);
+    ck_assert(gk_state_keys_only_for(k, to + 1, 1));
+    ck_ok(gk_state_seal(k, &sealed, STR("aad"), STR("plain")));
+    ck_gk(gk_state_keys_add(r.state_keys[0], gk_mem_view(&record), r.dh[0], after), GK_ERR_NOTFOUND);
+    gk_mem_free(&record);
+    /* a stranger, and an administrator, are no former controllers */
+    ck_ok(gk_state_keys_make(k, &record, &index, to + 1, 1, r.now, r.admin));
+    gk_state_keys_free(k);
+    ck_ok(gk_state_keys_new(&k));
+    ck_gk(gk_state_keys_add(k, gk_mem_view(&record), r.dh[1], after), GK_ERR_AUTH);
+    gk_mem_free(&record);
+    gk_mem_free(&sealed);
+    gk_mem_free(&next);
+    gk_authority_free(after);
+    gk_state_keys_free(k);
+    grig_close(&r);
+}
+END_TEST
+
 /* A chain of authority: each by an administrator of the one before, and none that is left out, doubled or of another root. */
 START_TEST(authority)
 {
@@ -144,6 +198,7 @@ Suite *gk_suite(void)
 
     tcase_set_timeout(t, 60);
     tcase_add_test(t, rotation);
+    tcase_add_test(t, former_controllers);
     tcase_add_test(t, authority);
     tcase_add_test(t, pem_and_expansion);
     suite_add_tcase(s, t);

@@ -309,29 +309,33 @@ bool ctl_keys_read(ctl *c, bool *can_lead)
     return rc == ZOK;
 }
 
-/* read_exchanges gives the keys of all controllers that published one, and the time of the newest. */
-static size_t read_exchanges(ctl *c, gk_exchange out[GK_LINK_PEERS], uint64_t *newest_ms)
+/* read_exchanges gives the keys of all controllers that published one, and the time of the newest. False: they couldn't all be read. */
+static bool read_exchanges(ctl *c, gk_exchange out[GK_LINK_PEERS], size_t *out_n, uint64_t *newest_ms)
 {
     char path[GK_TREE_PATH];
     char **names = NULL;
     size_t n = 0;
     size_t used = 0;
+    int rc = ZOK;
 
     gk_tree_path(path, c->o->root, "controllers/keys");
-    (void)gk_zk_children(c->zk, path, true, &names, &n, CTL_TIMEOUT_MS);
-    for (size_t i = 0; i < n && used < GK_LINK_PEERS; i++) {
+    rc = gk_zk_children(c->zk, path, true, &names, &n, CTL_TIMEOUT_MS);
+    for (size_t i = 0; i < n && used < GK_LINK_PEERS && rc == ZOK; i++) {
         gk_zk_data d = {0};
 
         gk_tree_path(path, c->o->root, "controllers/keys/%s", names[i]);
-        if (gk_zk_get(c->zk, path, false, &d, CTL_TIMEOUT_MS) == ZOK &&
+        rc = gk_zk_get(c->zk, path, false, &d, CTL_TIMEOUT_MS);
+        if (rc == ZOK &&
             gk_exchange_read(&out[used], (gk_bytes){d.data, d.n}, c->authority) == GK_OK) {
             *newest_ms = out[used].time_ms > *newest_ms ? out[used].time_ms : *newest_ms;
             used++;
         }
+        rc = rc == ZNONODE ? ZOK : rc;
         gk_zk_data_free(&d);
     }
     gk_zk_names_free(names, n);
-    return used;
+    *out_n = used;
+    return rc == ZOK;
 }
 
 bool ctl_keys_renew(ctl *c)
@@ -339,7 +343,8 @@ bool ctl_keys_renew(ctl *c)
     gk_exchange to[GK_LINK_PEERS] = {0};
     uint64_t made_ms = 0;
     uint64_t newest_ms = 0;
-    size_t n = read_exchanges(c, to, &newest_ms);
+    size_t n = 0;
+    bool all = read_exchanges(c, to, &n, &newest_ms);
     uint32_t index = gk_state_keys_newest(c->state_keys, &made_ms);
     ctl_group carrier = {.name = "-"};
     char path[GK_TREE_PATH];
@@ -347,9 +352,15 @@ bool ctl_keys_renew(ctl *c)
     ctl_rider *r = NULL;
     bool ok = false;
 
-    if (index != 0 && newest_ms < made_ms && ctl_now() < made_ms + (uint64_t)c->o->rotate_ms)
+    if (!all && made_ms != 0) { /* whoever is missing would be shut out: again, later */
+        pthread_mutex_lock(&c->lock);
+        c->keys_dirty = true;
+        pthread_mutex_unlock(&c->lock);
         return true;
-    if (n == 0 || gk_state_keys_make(c->state_keys, &record, &index, to, n, ctl_now(), c->sign) != GK_OK)
+    }
+    if (index != 0 && newest_ms < made_ms && ctl_now() < made_ms + (uint64_t)c->o->rotate_ms && gk_state_keys_only_for(c->state_keys, to, n))
+        return true;
+    if (!all || n == 0 || gk_state_keys_make(c->state_keys, &record, &index, to, n, ctl_now(), c->sign) != GK_OK)
         return false;
     gk_tree_path(path, c->o->root, "controllers/state-keys/%u", index);
     r = ctl_ride(&carrier, GK_WRITE_CREATE, path);
