@@ -30,6 +30,8 @@ fuzz: fuzz-build
 	$(Q)good=0; for t in $(FUZZ_RUN); do mkdir -p $(FUZZ_B)/found/$$t; printf '  %-6s %s: %s s ' FUZZ $$t $(FUZZ_SECONDS); \
 	  $(FUZZ_B)/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(FUZZ_B)/found/$$t- -print_final_stats=1 \
 	    $(FUZZ_B)/found/$$t tests/fuzz/corpus/$$t >$(FUZZ_B)/$$t.log 2>&1 || { echo; tail -60 $(FUZZ_B)/$$t.log; \
+	    grep -aE '^(request|seen|want|a secret)' $(FUZZ_B)/$$t.log | tail -6 | cut -c1-2000; \
+	    for f in $$(ls -t $(FUZZ_B)/found/$$t-* | head -1); do echo "the input, in base64:"; base64 -w 0 $$f; echo; done; \
 	    echo "fuzz: $$good passed, 1 failed, 0 skipped"; exit 1; }; \
 	  sed -n 's/^stat::number_of_executed_units: */runs: /p' $(FUZZ_B)/$$t.log; good=$$((good + 1)); done; echo "fuzz: $$good passed, 0 failed, 0 skipped"
 

@@ -127,9 +127,9 @@ static gk_err write_number(gk_worker *w, gk_writer *out, gk_reader *r, const gk_
     return e;
 }
 
-static gk_err write_fields(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p, const char *spec, const gk_node *node)
+static gk_err write_fields(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p, const char *spec, const gk_node *node,
+                           int64_t length)
 {
-    int64_t length = p->length;
     gk_writer nowhere = gk_writer_of(NULL, 0);
     gk_bytes raw;
     gk_blob blob;
@@ -186,17 +186,17 @@ static void write_part_header(gk_writer *out, int32_t type, uint8_t done, int32_
 }
 
 /* write_result handles one part of a multi's reply, after its header. A payload that can't be opened fails that part alone. */
-static gk_err write_result(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p, const gk_node *node, int32_t type, int32_t err)
+static gk_err write_result(gk_worker *w, gk_writer *out, gk_reader *r, const gk_pending *p, const gk_part *part, int32_t type, int32_t err)
 {
     gk_writer before = *out;
     write_part_header(out, type, 0, err);
     if (type == RESULT_ERROR)
-        return write_fields(w, out, r, p, "i", node);
+        return write_fields(w, out, r, p, "i", &part->node, -1);
     const gk_opcode *op = gk_opcode_find(type);
     if (!op || !op->in_multi)
         return GK_ERR_MALFORMED;
     gk_reader start = *r;
-    gk_err e = write_fields(w, out, r, p, op->reply, node);
+    gk_err e = write_fields(w, out, r, p, op->reply, &part->node, part->length);
     if (e != GK_ERR_AUTH || (type != GK_OP_GET_DATA && type != GK_OP_GET_CHILDREN))
         return e;
     gk_worker_count(w, GK_COUNT_DECRYPT_FAILURES);
@@ -269,7 +269,7 @@ static gk_err write_reply(gk_worker *w, gk_writer *out, const gk_pending *p, uin
     gk_writer header = *out;
     gk_err e = GK_ERR_MALFORMED;
     if (p->op)
-        e = multi ? write_multi(w, out, r, p) : write_fields(w, out, r, p, p->op->reply, &p->node);
+        e = multi ? write_multi(w, out, r, p) : write_fields(w, out, r, p, p->op->reply, &p->node, p->length);
     if (e == GK_ERR_NOMEM || e == GK_ERR_CRYPTO || e == GK_OK)
         return e;
     if (err != 0 && !multi) { /* records behind an error: a failing multiRead's results so far, and SASL's, which clients read; others may be dropped */

@@ -232,6 +232,13 @@ static gk_err write_record(gk_worker *w, gk_writer *out, const record *rec, gk_n
     return e;
 }
 
+/* known_length: of what a write leaves in a zookeeper_stats node, where the length doesn't follow from the stored one; else -1. */
+static int64_t known_length(const record *rec, const gk_node *node)
+{
+    bool writes = rec->op->type == GK_OP_SET_DATA || (gk_opcode_creates(rec->op->type) && !is_sequential(rec));
+    return node->kind == GK_KIND_STATS && writes ? (int64_t)rec->f[1].blob.b.n : -1;
+}
+
 /* keep_prefix: getEphemerals' reply is filtered by what was asked for; nothing to filter when String.trim() leaves "" or "/". */
 static gk_err keep_prefix(gk_pending *p, gk_blob prefix)
 {
@@ -314,8 +321,10 @@ static gk_err write_multi(gk_worker *w, gk_writer *out, gk_pending *p, gk_bytes 
         if ((e = next_part(&r, &rec, &done, &header)) != GK_OK)
             break;
         gk_writer_put(out, header.p, header.n);
-        if (!done)
-            e = write_record(w, out, &rec, &p->parts[i]);
+        if (done)
+            break;
+        e = write_record(w, out, &rec, &p->parts[i].node);
+        p->parts[i].length = known_length(&rec, &p->parts[i].node);
     }
     return e;
 }
@@ -331,18 +340,6 @@ static int32_t own_xid(gk_session *s)
     if (s->next_xid <= OWN_XID_MIN)
         s->next_xid = -1000;
     return s->next_xid--;
-}
-
-/* need_length: the length of a zookeeper_stats node's text doesn't follow from the stored one. A setData knows it; an exists asks for the
- * data (a watch needs the real exists: getData sets none where there is no node). */
-static void need_length(gk_writer *out, gk_pending *p, const record *rec, size_t type_at)
-{
-    if (p->op->type == GK_OP_SET_DATA) {
-        p->length = (int64_t)rec->f[1].blob.b.n;
-    } else if (p->op->type == GK_OP_EXISTS && rec->f[1].raw.p[0] == 0) {
-        gk_writer_patch_u32(out, type_at, GK_OP_GET_DATA);
-        p->op = gk_opcode_exists_by_data();
-    }
 }
 
 gk_err gk_request_rewrite(gk_session *s, gk_worker *w, gk_writer *out, gk_pending *p, gk_bytes body)
@@ -387,7 +384,10 @@ gk_err gk_request_rewrite(gk_session *s, gk_worker *w, gk_writer *out, gk_pendin
         return e;
     if (p->node.kind == GK_KIND_OWN)
         s->asked_current = true;
-    if (p->node.kind == GK_KIND_STATS)
-        need_length(out, p, &rec, type_at);
+    p->length = known_length(&rec, &p->node);
+    if (p->node.kind == GK_KIND_STATS && type == GK_OP_EXISTS && rec.f[1].raw.p[0] == 0) {
+        gk_writer_patch_u32(out, type_at, GK_OP_GET_DATA); /* for its length; a watch needs the real exists: getData sets none without a node */
+        p->op = gk_opcode_exists_by_data();
+    }
     return GK_OK;
 }

@@ -9,12 +9,17 @@
 typedef enum gk_front { GK_FRONT_NONE, GK_FRONT_KEY, GK_FRONT_STATUS, GK_FRONT_REFUSED } gk_front;
 
 /* gk_pending: a request without a reply as yet. */
+typedef struct gk_part {
+    gk_node node;   /* of the part's path */
+    int64_t length; /* of the plaintext payload, where the request tells; else -1 */
+} gk_part;
+
 typedef struct gk_pending {
     int32_t client_xid, server_xid;
     const gk_opcode *op; /* NULL: refused, the reply is an error without a body */
     gk_node node;        /* of the request's path */
     int64_t length;      /* of the plaintext payload, where the request tells; else -1 */
-    gk_node *parts;      /* multi: of each part's path; owned */
+    gk_part *parts;      /* a multi's; owned */
     uint32_t n_parts;
     uint8_t *prefix;     /* getEphemerals: the prefix asked for; owned */
     size_t prefix_n;

@@ -70,7 +70,7 @@ bool sim_valid(gk_bytes path)
 
 bool sim_is_child(gk_bytes parent, gk_bytes path, bool deep)
 {
-    size_t n = parent.n == 1 || parent.n == 0 ? 0 : parent.n;
+    size_t n = parent.n == 1 && parent.p[0] == '/' ? 0 : parent.n;
 
     if (path.n <= n + 1 || (n > 0 && memcmp(path.p, parent.p, n) != 0) || path.p[n] != '/')
         return false;

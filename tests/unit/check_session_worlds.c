@@ -68,6 +68,51 @@ START_TEST(decrypts_back)
 }
 END_TEST
 
+#define STATISTICS "/zookeeper/quota/zookeeper_stats"
+
+/* ask_write makes the request: a setData, or a create with flags, alone or as a multi's only part. */
+static void ask_write(gk_buf *b, int32_t type, int32_t flags, bool multi)
+{
+    gk_buf_clear(b);
+    size_t at = gk_buf_open(b);
+    gk_buf_i32(b, 1);
+    if (multi)
+        gk_buf_i32(b, GK_OP_MULTI);
+    gk_buf_i32(b, type);
+    if (multi)
+        gk_buf_put(b, "\0\377\377\377\377", 5);
+    gk_buf_str(b, STATISTICS);
+    gk_buf_str(b, "count=5,bytes=77");
+    if (type != GK_OP_SET_DATA)
+        gk_buf_acl(b);
+    gk_buf_i32(b, flags);
+    if (type == GK_OP_CREATE_TTL)
+        gk_buf_i64(b, 1000);
+    if (multi)
+        gk_buf_put(b, "\377\377\377\377\1\377\377\377\377", 9);
+    gk_buf_close(b, at);
+}
+
+/* The Stats of writes to a zookeeper_stats node show the text's length; the stored text has a digit more. */
+START_TEST(lengths_of_statistics)
+{
+    static const struct { int32_t type, flags; } creates[] = {
+        {GK_OP_CREATE2, 0}, {GK_OP_CREATE2, 2}, {GK_OP_CREATE_CONTAINER, 4}, {GK_OP_CREATE_TTL, 5}};
+
+    for (size_t i = 0; i < 2 * sizeof(creates) / sizeof(creates[0]); i++) {
+        gk_worlds w = gk_worlds_open(NULL);
+        bool multi = i % 2;
+
+        ask_write(&w.request, creates[i / 2].type, creates[i / 2].flags, multi);
+        ck_assert_msg(gk_worlds_step(&w, true), "create %zu", i);
+        ck_assert(gk_rig_contains(gk_buf_view(&w.seen), STR(STATISTICS)) || creates[i / 2].flags == 2);
+        ask_write(&w.request, GK_OP_SET_DATA, -1, multi);
+        ck_assert_msg(gk_worlds_step(&w, true), "setData %zu", i);
+        gk_worlds_close(&w);
+    }
+}
+END_TEST
+
 Suite *gk_suite(void)
 {
     Suite *s = suite_create("session_worlds");
@@ -78,6 +123,7 @@ Suite *gk_suite(void)
     tcase_add_loop_test(t, no_difference_when_broken, 0, 4);
     tcase_add_loop_test(t, no_difference_with_options, 0, 4);
     tcase_add_loop_test(t, decrypts_back, 0, 4);
+    tcase_add_test(t, lengths_of_statistics);
     suite_add_tcase(s, t);
     return s;
 }

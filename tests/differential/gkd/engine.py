@@ -229,7 +229,7 @@ class Engine:
                 op = next((o for o in batch if o['x'] == int.from_bytes(raw[:4], 'big')), op)
             at += 1
             config = self.quorum and op['t'] in (4, 16, 22) and 'zookeeper/config' in str(op['f'])
-            stats = op['t'] != 4 and 'zookeeper_stats' in str(op['f'])
+            stats = op['t'] in (3, 6, 7, 12) and 'zookeeper_stats' in str(op['f'])
             out.append(normal.reply(raw, op['t'], masks, config, stats))
         if events and masks.loose:
             out = settle_all(out)
