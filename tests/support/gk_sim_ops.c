@@ -250,6 +250,24 @@ static void put_children(gk_sim *s, gk_buf *out, gk_bytes path)
     }
 }
 
+/* stat_alone appends the Stat of a reply that doesn't hold the data. The stored text of a zookeeper_stats node may have more digits than the
+ * plain one, and such a reply shows its length (docs/OPERATIONS.md, "Known differences to stock"): here both worlds show the plain one's. */
+static void stat_alone(gk_sim *s, gk_buf *out, const sim_node *n)
+{
+    static const char below[] = "/zookeeper/quota/", leaf[] = "/zookeeper_stats";
+    size_t b = strlen(below), l = strlen(leaf);
+    gk_bytes path = B(n->path);
+    uint8_t text[512];
+    gk_writer plain = gk_writer_of(text, sizeof text);
+
+    sim_stat(s, out, n);
+    if (s->hook && path.n >= b + l - 1 && memcmp(path.p, below, b) == 0 && memcmp(path.p + path.n - l, leaf, l) == 0 &&
+        gk_quota_stats_shift(&plain, B(n->data), -1) == GK_OK && plain.err == GK_OK) {
+        gk_writer length = gk_writer_of(out->p + out->n - GK_STAT_SIZE + GK_STAT_DATA_LENGTH, 4);
+        gk_writer_u32(&length, (uint32_t)plain.len);
+    }
+}
+
 static int32_t read_op(gk_sim *s, gk_buf *out, int32_t type, const sim_request *q)
 {
     gk_bytes path = B(q->path);
@@ -267,8 +285,10 @@ static int32_t read_op(gk_sim *s, gk_buf *out, int32_t type, const sim_request *
         put_children(s, out, path);
     else if (type == GK_OP_GET_ACL)
         gk_buf_put(out, n->acl.p, n->acl.n);
-    if (type != GK_OP_GET_CHILDREN)
+    if (type == GK_OP_GET_DATA)
         sim_stat(s, out, n);
+    else if (type != GK_OP_GET_CHILDREN)
+        stat_alone(s, out, n);
     return SIM_OK;
 }
 
@@ -458,7 +478,7 @@ static int32_t path_op(gk_sim *s, gk_buf *out, int32_t type, sim_request *q)
         gk_buf_clear(&n->acl);
         gk_buf_put(&n->acl, q->acl.p, q->acl.n);
         n->aversion++;
-        sim_stat(s, out, n);
+        stat_alone(s, out, n);
         return SIM_OK;
     case GK_OP_SYNC:
         gk_buf_bytes(out, B(q->path));
