@@ -92,8 +92,8 @@ typedef struct gkm_options {
     const char *trust; /* the group's trust (64 hex digits of `gk-admin group trust`), or NULL: the token has it */
 } gkm_options;
 
-/* gkm_join asks for admission and waits up to timeout_ms for it; the state file is made, or goes on where a pending one stopped. GKM_REFUSED and others leave
- * a sentence in why (why_n bytes; NULL for none). */
+/* gkm_join asks for admission and waits up to timeout_ms for it; the state file is made, or goes on where a pending one stopped: with its request, or
+ * with a new one of the same member when that never arrived or was removed. GKM_REFUSED and others leave a sentence in why (why_n bytes; NULL for none). */
 gkm_result gkm_join(const gkm_options *o, int timeout_ms, char *why, size_t why_n);
 /* gkm_open runs the member of a state file: a thread follows the group from now on, through lost sessions, until gkm_close. One gkm at a time may do so
  * for a state file (GKM_BUSY). It doesn't wait for the connection. */

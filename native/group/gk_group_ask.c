@@ -116,6 +116,15 @@ static gk_err enqueue(gk_group *g, const gk_request *r, gk_work_kind kind, bool 
     return e == GK_OK ? gk_group_queue(g, &w) : e;
 }
 
+/* forget_waiting: who asks again waits once. */
+static void forget_waiting(gk_side *s, const uint8_t identity[GK_HASH])
+{
+    for (size_t i = s->waiting_n; i-- > 0;) {
+        if (memcmp(s->waiting[i].identity, identity, GK_HASH) == 0) /* public */
+            gk_side_waited(s, s->waiting[i].hash);
+    }
+}
+
 static gk_refusal join(gk_group *g, const gk_request *r, gk_bytes data, bool approved, uint64_t now_ms)
 {
     gk_token *token = r->with_token ? gk_side_token(&g->side, r->token_id) : NULL;
@@ -130,6 +139,7 @@ static gk_refusal join(gk_group *g, const gk_request *r, gk_bytes data, bool app
     if (refusal == GK_REFUSAL_PENDING) {
         if (gk_side_waiting(&g->side, r->hash) != NULL)
             return refusal;
+        forget_waiting(&g->side, r->identity);
         if (!gk_side_room(&g->side, 0, data.n) || gk_side_wait(&g->side, r, data, now_ms + GK_SIDE_WAITING_MS) != GK_OK ||
             gk_seen_add(&g->side.seen, r->once, r->not_after_ms, now_ms, GK_SEEN_SIDE) != GK_OK)
             return GK_REFUSAL_QUOTA;

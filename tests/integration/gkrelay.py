@@ -6,10 +6,11 @@ import threading
 
 
 class Relay:
-    """Listens on a free port of loopback and relays to (host, port). delay: (least, most) seconds, uniform, one way each."""
+    """Listens on a free port of loopback and relays to (host, port). delay: (least, most) seconds, uniform, one way each. cut_at: bytes that don't pass, nor
+    does anything after them."""
 
-    def __init__(self, target, delay=(0, 0)):
-        self.target, self.delay, self.dead = target, delay, False
+    def __init__(self, target, delay=(0, 0), cut_at=None):
+        self.target, self.delay, self.dead, self.cut_at = target, delay, False, cut_at
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
         threading.Thread(target=self._run, args=(ready,), daemon=True).start()
@@ -55,6 +56,7 @@ class Relay:
             while True:
                 when, data = await queue.get()
                 await asyncio.sleep(max(0, when - self.loop.time()))
+                self.dead = self.dead or bool(self.cut_at and data and self.cut_at in data)
                 while self.dead:
                     await asyncio.sleep(0.05)
                 if data is None:

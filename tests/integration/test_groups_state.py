@@ -1,19 +1,91 @@
-"""What a leader leaves to the next one, and what many groups have in common: in the ensemble of test_groups.py."""
+"""What a leader leaves to the next one, what many groups have in common, requests that get lost: in the ensemble of test_groups.py."""
+import signal
 import time
 
 import gktest
-from gkgroups import wait
+from gkgroups import MEMBER, Process, wait
+from gkrelay import Relay
 from kazoo.client import KazooClient
 from test_groups import Ensemble
 
 
-class State(Ensemble):
+class Connected(Ensemble):
     def connected(self):
         zk = KazooClient(self.connect)
         zk.start()
         self.addCleanup(zk.stop)
         return zk
 
+
+class LostRequests(Connected):
+    """A member's state file says that it asked: its next process finds out what became of that."""
+
+    def asked(self, *how, answered=False):
+        """A member that asked while no controller answered; its request is there still, or answered when it is gone."""
+        w = self.world("a")
+        w.admin("group", "create", "g", "--admit", "token", "--admit", "manual", "--period", "0s")
+        zk, base = self.connected(), f"{w.root}/groups/g"
+        how = how or ("--token-file", w.token("g"))
+        w.controllers["a"].kill(signal.SIGSTOP)
+        self.assertIn(b"TIMEOUT", w.join("g", "one", *how, check=False, wait_s=1).stderr)
+        requests = zk.get_children(f"{base}/requests")
+        self.assertEqual(len(requests), 1)
+        if not answered:
+            zk.delete(f"{base}/requests/{requests[0]}")
+        w.controllers["a"].kill(signal.SIGCONT)
+        wait(lambda: not zk.get_children(f"{base}/requests"), "an answer")
+        return w, zk, base, how
+
+    def is_in(self, w, epoch, members=1):
+        info = w.show("g")
+        self.assertEqual((info["epoch"], info["members"], info["pending"]), (epoch, members, 0))
+        self.assertEqual(w.follow("g", "one").has(epoch)["fingerprint"], info["fingerprint"])
+
+    def test_killed_before_it_was_sent(self):
+        w = self.world("a")
+        w.admin("group", "create", "g", "--admit", "token", "--period", "0s")
+        host, _, port = self.connect.split(",")[0].partition(":")
+        relay = Relay((host, int(port)), cut_at=b"GKJ1")
+        token = w.token("g")
+        first = Process(w, "first", [MEMBER, "join", "g", "--as", "one", "--state", w.dir / "one.state", "--wait", "30s", "--connect", relay.address,
+                                     "--root", w.root, "--token-file", token])
+        wait(lambda: relay.dead, "a request on its way")
+        first.kill()
+        self.assertEqual(self.connected().get_children(f"{w.root}/groups/g/requests"), [])
+        self.assertIn(b"STATE", w.tool("run", "g", "--state", w.dir / "one.state", check=False).stderr)
+        w.join("g", "one", "--token-file", token)
+        self.is_in(w, 2)
+
+    def test_removed(self):
+        w, _, _, how = self.asked()
+        w.join("g", "one", *how)
+        self.is_in(w, 2)
+
+    def test_admitted_and_the_answer_is_gone(self):
+        """It is a member: no second admission, no token, no new key."""
+        w, zk, base, _ = self.asked(answered=True)
+        for name in wait(lambda: zk.get_children(f"{base}/replies"), "a reply"):
+            zk.delete(f"{base}/replies/{name}")
+        w.join("g", "one", "--trust", w.trust("g"))
+        self.is_in(w, 2)
+
+    def test_waits_for_approval_and_the_word_is_gone(self):
+        w = self.world("a")
+        w.admin("group", "create", "g", "--admit", "manual", "--period", "0s")
+        zk, base, how = self.connected(), f"{w.root}/groups/g", ("--trust", w.trust("g"))
+        for seconds in (1, 5):
+            self.assertIn(b"PENDING", w.join("g", "one", *how, check=False, wait_s=seconds).stderr)
+            for name in zk.get_children(f"{base}/replies"):
+                zk.delete(f"{base}/replies/{name}")
+        self.assertEqual([p["state"] for p in w.admin("member", "list", "g")], ["pending"])
+        w.admin("member", "approve", "g", "one")
+        for name in wait(lambda: zk.get_children(f"{base}/replies"), "a reply"):
+            zk.delete(f"{base}/replies/{name}")
+        w.join("g", "one", *how)
+        self.is_in(w, 2)
+
+
+class State(Connected):
     def test_killed_after_a_snapshot(self):
         """The leader dies when the newest epoch has its snapshot, which the other one must neither take for a squatter nor leave lying there."""
         w = self.world("a", "b")

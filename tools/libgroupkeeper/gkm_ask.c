@@ -7,7 +7,7 @@
 #include "../common/gk_cli.h"
 #include "gkm_internal.h"
 
-enum { ASK_AGAIN_MS = 15000, AUTHORITY_AT_ONCE = 4 };
+enum { ASK_AGAIN_MS = 15000, AUTHORITY_AT_ONCE = 4, LOOK_AT_ONCE = 64 };
 
 void gkm_path(const gkm *m, char out[GK_TREE_PATH], const char *format, ...)
 {
@@ -110,14 +110,79 @@ gkm_result gkm_ask(gkm *m, gk_request_kind kind, gk_bytes token)
         watch = gk_zk_reads_begin(m->zk, NULL, 0, path, GKM_TIMEOUT_MS);
     }
     gkm_path(m, path, "requests/r-");
+    m->request[0] = '\0';
     if (r == GKM_OK) {
-        rc = gk_zk_create(m->zk, path, message.p, message.n, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT_SEQUENTIAL, NULL, 0, GKM_TIMEOUT_MS);
+        rc = gk_zk_create(m->zk, path, message.p, message.n, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT_SEQUENTIAL, m->request, sizeof(m->request),
+                          GKM_TIMEOUT_MS);
+        if (rc != ZOK)
+            m->request[0] = '\0';
         r = rc == ZOK ? GKM_OK : rc == ZNONODE ? GKM_STATE : GKM_CONNECT;
     }
     (void)gk_zk_reads_end(watch, NULL);
     gk_mem_free(&message);
     m->asked_ms = gk_zk_now_ms();
     return r;
+}
+
+/* is_there: whether the request lies where the leader reads it. Written by a process before this one, it is looked for among all. */
+static bool is_there(gkm *m, const uint8_t hash[GK_HASH])
+{
+    char path[GK_TREE_PATH];
+    char **names = NULL;
+    size_t n = 0;
+    bool there = false;
+    int rc = ZOK;
+
+    if (m->request[0] != '\0')
+        return gk_zk_exists(m->zk, m->request, false, NULL, GKM_TIMEOUT_MS) != ZNONODE;
+    gkm_path(m, path, "requests");
+    rc = gk_zk_children(m->zk, path, false, &names, &n, GKM_TIMEOUT_MS);
+    for (size_t i = 0; i < n && rc == ZOK && !there; i += LOOK_AT_ONCE) {
+        char paths[LOOK_AT_ONCE][GK_TREE_PATH];
+        const char *list[LOOK_AT_ONCE];
+        gk_zk_data d[LOOK_AT_ONCE] = {0};
+        size_t some = n - i < LOOK_AT_ONCE ? n - i : LOOK_AT_ONCE;
+
+        for (size_t k = 0; k < some; k++) {
+            gkm_path(m, paths[k], "requests/%s", names[i + k]);
+            list[k] = paths[k];
+        }
+        rc = gk_zk_get_many(m->zk, list, some, d, GKM_TIMEOUT_MS);
+        for (size_t k = 0; k < some; k++) {
+            uint8_t found[GK_HASH] = {0};
+            gk_bytes request = {d[k].data, d[k].n};
+
+            if (d[k].rc == ZOK && gk_sha256(found, &request, 1) == GK_OK && memcmp(found, hash, GK_HASH) == 0) { /* public */
+                there = true;
+                memcpy(m->request, paths[k], GK_TREE_PATH);
+            }
+            gk_zk_data_free(&d[k]);
+        }
+    }
+    gk_zk_names_free(names, n);
+    return there || rc != ZOK;
+}
+
+int gkm_approval(gkm *m)
+{
+    char path[GK_TREE_PATH];
+    char id[2 * GK_HASH + 1];
+    uint8_t hash[GK_HASH];
+
+    if (!gk_member_awaits(m->e, hash))
+        return ZNONODE;
+    cli_hex(id, hash, GK_HASH);
+    gkm_path(m, path, "replies/%s-pending", id);
+    return gk_zk_exists(m->zk, path, false, NULL, GKM_TIMEOUT_MS);
+}
+
+bool gkm_is_lost(gkm *m)
+{
+    char path[GK_TREE_PATH];
+    uint8_t hash[GK_HASH];
+
+    gkm_path(m, path, "requests");
+    return gk_member_awaits(m->e, hash) && gk_zk_sync(m->zk, path, GKM_TIMEOUT_MS) == ZOK && !is_there(m, hash) && gkm_approval(m) == ZNONODE;
 }
 
 gkm_result gkm_take_reply(gkm *m)

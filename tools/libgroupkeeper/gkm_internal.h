@@ -49,6 +49,7 @@ struct gkm {
     int64_t refused_zxid; /* of a node that was refused: judged once */
     size_t missed;  /* gaps that were told */
     int64_t asked_ms;
+    char request[GK_TREE_PATH]; /* the node of the newest request; empty: not known */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -77,10 +78,6 @@ gkm_result gkm_connect(gkm *m, char *why, size_t why_n);
 gkm_result gkm_of(gk_err e);
 uint64_t gkm_now(void);
 
-/* --- gkm_join.c --- */
-/* gkm_await_answer waits until deadline for the reply; each event on its node wakes it. */
-gkm_result gkm_await_answer(gkm *m, int64_t deadline);
-
 /* --- gkm_tell.c --- */
 void gkm_tell(gkm *m, const gkm_event *e);
 /* gkm_note remembers the current key, which is new, for gkm_settled. */
@@ -102,10 +99,14 @@ void gkm_path(const gkm *m, char out[GK_TREE_PATH], const char *format, ...) __a
 bool gkm_authority(gkm *m);
 /* gkm_believe reads genesis and authority: GKM_ARG when there is no such group, GKM_AUTH when it isn't the one to trust. */
 gkm_result gkm_believe(gkm *m);
-/* gkm_ask writes a request. */
+/* gkm_ask writes a request. GKM_CONNECT: it may have arrived all the same. */
 gkm_result gkm_ask(gkm *m, gk_request_kind kind, gk_bytes token);
 /* gkm_take_reply reads the awaited reply, if it is there: GKM_TIMEOUT when it isn't (watched from now on), GKM_OK when it admitted us. */
 gkm_result gkm_take_reply(gkm *m);
+/* gkm_approval: ZOK when the leader left word that somebody has to approve the awaited request, ZNONODE when it didn't. */
+int gkm_approval(gkm *m);
+/* gkm_is_lost: the awaited request is neither where the leader reads it, nor does it wait for approval. One that was refused may seem lost for a moment. */
+bool gkm_is_lost(gkm *m);
 /* gkm_requests writes what callers or the engine want to ask, and takes the answers. */
 void gkm_requests(gkm *m);
 

@@ -66,20 +66,30 @@ static gkm_result believe(gkm *m, char *why, size_t why_n)
     return r;
 }
 
-static void explain_refusal(const gkm *m, gkm_result r, char *why, size_t why_n)
+static void explain(const gkm *m, gkm_result r, gk_refusal refusal, bool again, char *why, size_t why_n)
 {
     if (r == GKM_REFUSED)
-        (void)snprintf(why, why_n, "%s", gk_refusal_str(gk_member_refusal(m->e)));
+        (void)snprintf(why, why_n, "%s%s", gk_refusal_str(refusal),
+                       again && refusal == GK_REFUSAL_POLICY ? " (the request of before was lost: if it had a token, that is needed again)" : "");
     else if (r == GKM_AUTH)
         (void)snprintf(why, why_n, "the answer in ZooKeeper is not a controller's");
+    else if (r == GKM_TIMEOUT && gk_zk_connected(m->zk))
+        (void)snprintf(why, why_n, "no answer to the request");
+    else if (r == GKM_TIMEOUT)
+        gk_zk_problem(m->zk, why, why_n);
 }
 
-gkm_result gkm_await_answer(gkm *m, int64_t deadline)
+/* await_answer waits until deadline for the reply; each event on its node wakes it. GKM_STATE: for grace_ms the request was neither answered nor to be
+ * found. */
+static gkm_result await_answer(gkm *m, int64_t deadline, int64_t grace_ms)
 {
+    int64_t gone = 0; /* since when */
+
     for (;;) {
         gkm_result r = GKM_TIMEOUT;
         struct timespec t;
         int64_t until = gk_zk_now_ms() + 1000;
+        bool lost = false;
 
         until = until < deadline ? until : deadline;
         t = (struct timespec){.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000L};
@@ -88,31 +98,70 @@ gkm_result gkm_await_answer(gkm *m, int64_t deadline)
             continue;
         m->reply_dirty = false;
         pthread_mutex_unlock(&m->lock);
+        lost = gk_zk_now_ms() >= until && gkm_is_lost(m); /* before the reply is looked for, which the leader writes before it takes the request away */
         r = gkm_take_reply(m);
         if (r != GKM_TIMEOUT && r != GKM_CONNECT)
             return r;
         if (gk_zk_now_ms() >= deadline)
-            return gk_member_refusal(m->e) == GK_REFUSAL_PENDING ? GKM_PENDING : GKM_TIMEOUT;
+            return GKM_TIMEOUT;
+        if (lost && gone != 0 && gk_zk_now_ms() - gone >= grace_ms)
+            return GKM_STATE;
+        gone = !lost ? 0 : gone == 0 ? gk_zk_now_ms() : gone;
     }
 }
 
-/* is_pending: whether the leader left word that somebody has to approve. */
-static bool is_pending(gkm *m)
+/* admit asks to join and waits for the answer. A request may be lost: the process before this one ended before it was written, somebody removed it, or its
+ * answer, unread, is gone. Then it asks again: first for what a member gets, for it may be one; that admits nobody, and costs no token. *refusal is what the
+ * controller said to the newest request to join; *again: to another one than the first. */
+static gkm_result admit(gkm *m, gk_bytes token, int64_t deadline, gk_refusal *refusal, bool *again)
 {
-    char path[GK_TREE_PATH];
-    char id[2 * GK_HASH + 1];
     uint8_t hash[GK_HASH];
+    gk_request_kind kind = GK_REQUEST_JOIN;
+    int64_t grace = 1000;
+    gkm_result r = GKM_OK;
+    bool ask = !gk_member_awaits(m->e, hash);
+    bool late = false; /* the first request may have come after the second */
 
-    if (!gk_member_awaits(m->e, hash))
-        return false;
-    cli_hex(id, hash, GK_HASH);
-    gkm_path(m, path, "replies/%s-pending", id);
-    return gk_zk_exists(m->zk, path, false, NULL, GKM_TIMEOUT_MS) == ZOK;
+    *refusal = GK_REFUSAL_NONE;
+    *again = !ask;
+    for (;;) {
+        if (ask) {
+            pthread_mutex_lock(&m->lock);
+            m->reply_dirty = false; /* there can't be an answer yet: the watch tells */
+            pthread_mutex_unlock(&m->lock);
+            r = gkm_ask(m, kind, kind == GK_REQUEST_JOIN ? token : (gk_bytes){0});
+            if (r != GKM_OK && r != GKM_CONNECT)
+                return r;
+        }
+        ask = true;
+        r = await_answer(m, deadline, grace);
+        if (r == GKM_STATE || (r == GKM_AUTH && *again && grace == 1000)) { /* lost, or the answer of a controller that is none any more */
+            kind = GK_REQUEST_REFRESH;
+            grace = grace < 16000 ? grace * 2 : grace;
+            *again = true;
+        } else if (r != GKM_REFUSED) {
+            return r;
+        } else if (gk_member_refusal(m->e) == GK_REFUSAL_MEMBER) { /* no request to join gets that */
+            if (late)
+                return r;
+            kind = GK_REQUEST_JOIN;
+        } else {
+            bool expired = gk_member_refusal(m->e) == GK_REFUSAL_EXPIRED;
+
+            *refusal = gk_member_refusal(m->e);
+            if (!*again || late || kind == GK_REQUEST_REFRESH)
+                return r;
+            kind = expired ? GK_REQUEST_JOIN : GK_REQUEST_REFRESH;
+            late = !expired;
+            *again = !expired;
+        }
+    }
 }
 
 static gkm_result join(gkm *m, const gkm_options *o, int64_t deadline, char *why, size_t why_n)
 {
-    uint8_t hash[GK_HASH];
+    gk_refusal refusal = GK_REFUSAL_NONE;
+    bool again = false;
     gkm_result r = gkm_lock(m, why, why_n);
 
     if (r != GKM_OK)
@@ -136,20 +185,10 @@ static gkm_result join(gkm *m, const gkm_options *o, int64_t deadline, char *why
     }
     if (r == GKM_OK)
         r = believe(m, why, why_n);
-    if (r == GKM_OK && !gk_member_awaits(m->e, hash)) {
-        pthread_mutex_lock(&m->lock);
-        m->reply_dirty = false; /* there can't be an answer yet: the watch tells */
-        pthread_mutex_unlock(&m->lock);
-        r = gkm_ask(m, GK_REQUEST_JOIN, (gk_bytes){(const uint8_t *)o->token, o->token == NULL ? 0 : strlen(o->token)});
-    }
     if (r == GKM_OK) {
-        r = gkm_await_answer(m, deadline);
-        r = r == GKM_TIMEOUT && is_pending(m) ? GKM_PENDING : r;
-        if (r == GKM_TIMEOUT && gk_zk_connected(m->zk))
-            (void)snprintf(why, why_n, "no answer to the request");
-        else if (r == GKM_TIMEOUT)
-            gk_zk_problem(m->zk, why, why_n);
-        explain_refusal(m, r, why, why_n);
+        r = admit(m, (gk_bytes){(const uint8_t *)o->token, o->token == NULL ? 0 : strlen(o->token)}, deadline, &refusal, &again);
+        r = r == GKM_TIMEOUT && gkm_approval(m) == ZOK ? GKM_PENDING : r;
+        explain(m, r, refusal, again, why, why_n);
     }
     return r;
 }
