@@ -1,6 +1,5 @@
 """Kafka brokers, which keep topics, configurations and their controller's election in ZooKeeper, on an ensemble with the plugin and TLS between servers, and on a
 stock one: a broker and the leader of the ensemble get a kill -9 on the way, and in the end a client reads the same tree from both."""
-import json
 import re
 import signal
 import subprocess
@@ -11,36 +10,26 @@ import gktest
 from gkraw import Raw
 from gkserver import free_port
 from gktest import ROOT, Sandbox
+from gktree import Tree, same
 
 JARS = ROOT / "build" / "deps" / "kafka-3.9.1"
 MESSAGES = 200
 PATIENCE = 120
 # What differs from run to run: times, random ids, ports; who leads what, and how often that changed.
-RANDOM = [(re.compile(pattern), text) for pattern, text in (
-    (r"(salt|stored_key|server_key)=[^,\"]+", r"\1=<random>"), (r"[A-Za-z0-9_-]{22}(?![A-Za-z0-9_-])", "<uuid>"), (r"127\.0\.0\.1:\d+", "<address>"), (r"\d{10,}(?![\d\"])", "<number>"))]
 CHOSEN = {"leader", "leader_epoch", "isr", "controller_epoch", "brokerid", "timestamp", "host", "port", "endpoints"}
-PASSING = re.compile(r"^/(zookeeper|kafka/(controller_epoch|latest_producer_id_block|isr_change_notification|log_dir_event_notification))(/|$)")
-
-
-def masked(text):
-    for pattern, replacement in RANDOM:
-        text = pattern.sub(replacement, text)
-    return text
 
 
 def shape(value):
     if isinstance(value, dict):
-        return {masked(key): "<chosen>" if key in CHOSEN else shape(v) for key, v in value.items()}
+        return {TREE.masked(key): "<chosen>" if key in CHOSEN else shape(v) for key, v in value.items()}
     if isinstance(value, list):
         return sorted(value) if all(isinstance(item, int) for item in value) else [shape(item) for item in value]  # replicas: the first one is chosen at random
     return value
 
 
-def content(data):
-    try:
-        return masked(json.dumps(shape(json.loads(data)), sort_keys=True))
-    except (TypeError, ValueError):
-        return None if data is None else masked(data.decode("latin-1"))
+TREE = Tree({r"(salt|stored_key|server_key)=[^,\"]+": r"\1=<random>", r"[A-Za-z0-9_-]{22}(?![A-Za-z0-9_-])": "<uuid>", r"127\.0\.0\.1:\d+": "<address>",
+             r"\d{10,}(?![\d\"])": "<number>"},
+            r"^/(zookeeper|kafka/(controller_epoch|latest_producer_id_block|isr_change_notification|log_dir_event_notification))(/|$)", shape)
 
 
 class Kafka(unittest.TestCase):
@@ -104,18 +93,6 @@ class Kafka(unittest.TestCase):
                         "--max-messages", n, "--timeout-ms", 60000)
         return sorted(map(int, got.split()))
 
-    def tree(self, address):
-        found, todo = {}, ["/"]
-        with Raw(address, patience=30) as zk:
-            zk.call("sync", "/")
-            while todo:
-                path = todo.pop()
-                data, stat = zk.get(path)
-                found[masked(path)] = ("" if PASSING.match(path) else content(data), stat["ephemeralOwner"] != 0)
-                if not PASSING.match(path):
-                    todo += [f"{path.rstrip('/')}/{name}" for name in zk.children(path)]
-        return found
-
     def run_on(self, plugin):
         sandbox = Sandbox(self)
         connect = sandbox.start("--servers", 3, "--plugin", plugin, "--tls", "on", "--jvm", "-Xmx384m")
@@ -148,20 +125,17 @@ class Kafka(unittest.TestCase):
         self.until(lambda: self.gone(connect, "/kafka/brokers/topics/short-lived"), "the topic is deleted")
         self.until(lambda: self.gone(connect, "/kafka/admin/delete_topics/short-lived"), "its deletion is done")
         self.until(lambda: all(self.replicated(t) for t in ("while-a-server-is-down", "__consumer_offsets")), "all is replicated")
-        trees = [self.tree(address) for address in connect.split(",")]
-        for tree in trees[1:]:
-            self.assertEqual(tree, trees[0], "all servers show the same")
+        tree = TREE.of_all(self, connect)
         for broker in self.brokers.values():
             broker.terminate()
             self.assertEqual(broker.wait(PATIENCE), 143)
         self.assertEqual(self.ids(connect), [])
-        return trees[0]
+        return tree
 
     def test_the_same_tree(self):
         expected = self.run_on("off")
         seen = self.run_on("on")
-        different = {path: (expected.get(path), seen.get(path)) for path in expected.keys() | seen.keys() if expected.get(path) != seen.get(path)}
-        self.assertEqual(different, {})
+        same(self, expected, seen)
         print(f"{len(expected)} nodes and their contents the same ... ", end="")
 
 

@@ -2,67 +2,38 @@
 the leader gets a kill -9 midway, and in the end a client reads the same tree from both."""
 import json
 import os
-import re
 import subprocess
 import unittest
 
 import gktest
-from gkraw import Raw
 from gkserver import free_port
 from gktest import ROOT, Sandbox
+from gktree import Tree, same
 
 JARS = ROOT / "build" / "deps" / "solr-9.6.1"
 CLASSES = ROOT / "build" / "apps"
-# What differs from run to run: sessions, ports, times, random names, and how often something was tried again.
-RANDOM = [(re.compile(pattern), text) for pattern, text in (
-    (r"\d{10,}", "<number>"), (r"0x[0-9a-f]+", "<id>"), (r"127\.0\.0\.1:\d+_solr", "<node>"), (r"127\.0\.0\.1:\d+", "<address>"),
-    (r"core_node\d+", "<core_node>"), (r"_replica_n\d+", "<replica>"), (r"n_\d{10}", "<sequence>"))]
-# Queues of work that is done, and their counters: how many entries were needed depends on when the leader died.
-PASSING = re.compile(r"^/(zookeeper|overseer/(queue|collection-queue-work|queue-work|collection-map-(running|completed|failure)|async_ids)"
-                     r"|overseer_elect/election|collections/[^/]+/(leader_elect|leaders|terms)|live_nodes|node_roles)(/|$)")
-
-
-def masked(text):
-    for pattern, replacement in RANDOM:
-        text = pattern.sub(replacement, text)
-    return text
-
-
-def content(data):
-    if data is None:
-        return None
-    try:
-        return masked(json.dumps(shape(json.loads(data)), sort_keys=True))
-    except ValueError:
-        return masked(data.decode("latin-1"))
 
 
 def shape(value):
     """JSON without what a run made up: maps that are keyed by a replica's name become sorted lists, and which replica leads is a race."""
     if isinstance(value, dict):
         if any(key.startswith("core_node") for key in value):
-            return sorted((masked(json.dumps(shape(v), sort_keys=True)) for v in value.values()))
+            return sorted((TREE.masked(json.dumps(shape(v), sort_keys=True)) for v in value.values()))
         return {key: shape(v) for key, v in value.items() if key not in ("leader", "node_name", "base_url", "shared_storage", "creationTimeMillis")}
     if isinstance(value, list):
         return [shape(item) for item in value]
     return value
 
 
-class SolrCloud(unittest.TestCase):
-    def tree(self, address):
-        """Path -> what stands there, of all that lasts; of the rest, that its parent is there."""
-        found, todo = {}, ["/"]
-        with Raw(address, patience=30) as zk:
-            zk.call("sync", "/")
-            while todo:
-                path = todo.pop()
-                data, stat = zk.get(path)
-                owner = "ephemeral" if stat["ephemeralOwner"] else ""
-                found[masked(path)] = (content(data) if not PASSING.match(path) else "", owner)
-                if not PASSING.match(path):
-                    todo += [f"{path.rstrip('/')}/{name}" for name in zk.children(path)]
-        return found
+# What differs from run to run: sessions, ports, times, random names, and how often something was tried again. Then queues of work that is done, and their
+# counters: how many entries were needed depends on when the leader died.
+TREE = Tree({r"\d{10,}": "<number>", r"0x[0-9a-f]+": "<id>", r"127\.0\.0\.1:\d+_solr": "<node>", r"127\.0\.0\.1:\d+": "<address>",
+             r"core_node\d+": "<core_node>", r"_replica_n\d+": "<replica>", r"n_\d{10}": "<sequence>"},
+            r"^/(zookeeper|overseer/(queue|collection-queue-work|queue-work|collection-map-(running|completed|failure)|async_ids)"
+            r"|overseer_elect/election|collections/[^/]+/(leader_elect|leaders|terms)|live_nodes|node_roles)(/|$)", shape)
 
+
+class SolrCloud(unittest.TestCase):
     def run_on(self, plugin):
         sandbox = Sandbox(self)
         connect = sandbox.start("--servers", 3, "--plugin", plugin, "--tls", "on", "--jvm", "-Xmx384m")
@@ -88,21 +59,18 @@ class SolrCloud(unittest.TestCase):
                 break
         if steps[-1:] != ["done"]:
             raise AssertionError(f"plugin {plugin}: {steps}\n{(folder / 'log').read_text(errors='replace')[-4000:]}")
-        trees = [self.tree(address) for address in connect.split(",")]
+        tree = TREE.of_all(self, connect)
         app.stdin.write("\n")
         app.stdin.flush()
         app.stdout.read()
         self.assertEqual(app.wait(60), 0)
-        for tree in trees[1:]:
-            self.assertEqual(tree, trees[0], "all servers show the same")
-        return steps, trees[0]
+        return steps, tree
 
     def test_the_same_tree(self):
         steps, expected = self.run_on("off")
         seen_steps, seen = self.run_on("on")
         self.assertEqual(seen_steps, steps)
-        different = {path: (expected.get(path), seen.get(path)) for path in expected.keys() | seen.keys() if expected.get(path) != seen.get(path)}
-        self.assertEqual(different, {})
+        same(self, expected, seen)
         print(f"{len(steps)} steps, {len(expected)} nodes and their contents the same ... ", end="")
 
 
