@@ -15,6 +15,7 @@ struct gk_authority {
     uint8_t admins[GK_AUTHORITY_KEYS_MAX * GK_SIGN_PUBLIC];
     uint8_t controllers[GK_AUTHORITY_KEYS_MAX * GK_SIGN_PUBLIC];
     uint8_t former[GK_AUTHORITY_KEYS_MAX * GK_SIGN_PUBLIC]; /* controllers once, the last ones at the end; not in the record */
+    uint64_t until[GK_AUTHORITY_KEYS_MAX];                  /* the version that took them out */
 };
 
 static void put(gk_writer *w, const void *arg)
@@ -98,16 +99,19 @@ static bool has(const uint8_t *keys, size_t n, const uint8_t *key)
     return false;
 }
 
-/* retire notes those of n keys that are no controllers of a as former ones; the oldest give way. */
-static void retire(gk_authority *a, const uint8_t *keys, size_t n)
+/* retire notes those of n keys that are no controllers of a as former ones, until the versions given or (NULL) this one; the oldest give way. */
+static void retire(gk_authority *a, const uint8_t *keys, const uint64_t *until, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const uint8_t *key = keys + i * GK_SIGN_PUBLIC;
 
         if (has(a->controllers, a->controllers_n, key) || has(a->former, a->former_n, key))
             continue;
-        if (a->former_n == GK_AUTHORITY_KEYS_MAX)
+        if (a->former_n == GK_AUTHORITY_KEYS_MAX) {
             memmove(a->former, a->former + GK_SIGN_PUBLIC, --a->former_n * GK_SIGN_PUBLIC);
+            memmove(a->until, a->until + 1, a->former_n * sizeof(*a->until));
+        }
+        a->until[a->former_n] = until == NULL ? a->version : until[i];
         memcpy(a->former + a->former_n++ * GK_SIGN_PUBLIC, key, GK_SIGN_PUBLIC);
     }
 }
@@ -138,8 +142,8 @@ gk_err gk_authority_read(gk_authority **out, const gk_authority *before, gk_byte
 
         e = next ? check_by(before->admins, before->admins_n, record, &body, LABEL) : GK_ERR_AUTH;
         memcpy(a->root, before->root, sizeof(a->root));
-        retire(a, before->former, before->former_n);
-        retire(a, before->controllers, before->controllers_n);
+        retire(a, before->former, before->until, before->former_n);
+        retire(a, before->controllers, NULL, before->controllers_n);
     }
     if (e != GK_OK)
         gk_authority_free(a);
@@ -210,4 +214,15 @@ gk_err gk_authority_check(const gk_authority *a, bool admin, gk_bytes message, g
 gk_err gk_authority_check_former(const gk_authority *a, gk_bytes message, gk_bytes *body, const char *label)
 {
     return check_by(a->former, a->former_n, message, body, label);
+}
+
+gk_err gk_authority_check_then(const gk_authority *a, uint64_t version, gk_bytes message, gk_bytes *body, const char *label)
+{
+    gk_err e = gk_authority_check(a, false, message, body, label);
+
+    for (size_t i = 0; i < a->former_n && e == GK_ERR_AUTH; i++) {
+        if (version < a->until[i])
+            e = check_by(a->former + i * GK_SIGN_PUBLIC, 1, message, body, label);
+    }
+    return e;
 }

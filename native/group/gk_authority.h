@@ -32,6 +32,8 @@ gk_err gk_authority_check(const gk_authority *a, bool admin, gk_bytes message, g
 /* gk_authority_check_former: signed by one of the last GK_AUTHORITY_KEYS_MAX that were controllers in the chain that was read, and are none. It
  * authorises nothing: it tells that what such a one left may be read. gk_authority_load knows of none. */
 gk_err gk_authority_check_former(const gk_authority *a, gk_bytes message, gk_bytes *body, const char *label) GK_MUST_CHECK;
+/* gk_authority_check_then: signed by a controller, or by one that was no former controller yet under that version of the chain. */
+gk_err gk_authority_check_then(const gk_authority *a, uint64_t version, gk_bytes message, gk_bytes *body, const char *label) GK_MUST_CHECK;
 
 /* --- genesis ------------------------------------------------------------------------------------------------------------ */
 

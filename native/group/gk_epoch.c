@@ -176,6 +176,13 @@ gk_err gk_epoch_verify(gk_epoch *out, gk_bytes message, const gk_authority *a)
     return err == GK_OK ? gk_authority_check(a, false, message, &body, LABEL) : err;
 }
 
+gk_err gk_epoch_verify_then(const gk_epoch *e, gk_bytes message, const gk_authority *a)
+{
+    gk_bytes body = {0};
+
+    return gk_authority_check_then(a, e->authority, message, &body, LABEL);
+}
+
 gk_err gk_epoch_confirm(const gk_epoch *e, const gk_key *root)
 {
     uint8_t want[32] = {0};

@@ -51,6 +51,8 @@ gk_err gk_epoch_make(gk_mem *out, gk_epoch *e, const gk_key *root, const gk_key 
 gk_err gk_epoch_parse(gk_epoch *out, gk_bytes message) GK_MUST_CHECK;
 /* gk_epoch_verify parses and checks that a controller of `a` signed it: else GK_ERR_AUTH. Nothing is opened before. */
 gk_err gk_epoch_verify(gk_epoch *out, gk_bytes message, const gk_authority *a) GK_MUST_CHECK;
+/* gk_epoch_verify_then: by a controller of the authority version that the message, which was parsed into e, names; it may have been removed since. */
+gk_err gk_epoch_verify_then(const gk_epoch *e, gk_bytes message, const gk_authority *a) GK_MUST_CHECK;
 /* gk_epoch_confirm: whether root is the key that this message leads to (GK_ERR_AUTH). */
 gk_err gk_epoch_confirm(const gk_epoch *e, const gk_key *root) GK_MUST_CHECK;
 /* gk_epoch_group_key: K_g, GK_PURPOSE_GROUP; the id of the key is the epoch's low 32 bits. */

@@ -107,6 +107,8 @@ gk_err gk_group_fresh(const gk_group *g, uint64_t now_ms, gk_mem *out) GK_MUST_C
  * gk_group_snapshot_done; the caller clears them and frees the array. Other plans may go between them. GK_ERR_STATE: this
  * epoch has a snapshot, and it is too large to be replaced in one multi: after the next epoch. oldest: the lowest number in epochs/. */
 bool gk_group_snapshot_due(const gk_group *g);
+/* gk_group_usable: false when g took half of an epoch: it has to be loaded anew. */
+bool gk_group_usable(const gk_group *g);
 /* gk_group_sealed_with: the index of the state key that the last snapshot is sealed under. */
 uint32_t gk_group_sealed_with(const gk_group *g);
 gk_err gk_group_snapshot(gk_group *g, uint64_t oldest, gk_plan **plans, size_t *n) GK_MUST_CHECK;

@@ -150,26 +150,33 @@ void gk_group_set_last(gk_group *g, const gk_epoch *e, const gk_rekey *k, size_t
     }
 }
 
+/* may_follow: what can be told before anything is opened. A removed controller still has a key, and state keys: its epochs end with the first one of those
+ * who are left, under their authority version. */
+static gk_err may_follow(const gk_group *g, const gk_epoch *e, gk_bytes message)
+{
+    if (e->authority < g->last.authority || memcmp(e->prev, g->last.hash, GK_HASH) != 0 || memcmp(e->group_id, g->genesis.id, GK_GROUP_ID) != 0)
+        return GK_ERR_AUTH;
+    return gk_epoch_verify_then(e, message, g->control->authority);
+}
+
 bool gk_group_is_foreign(const gk_group *g, gk_bytes znode)
 {
     uint8_t aad[96];
     gk_epoch e = {0};
     gk_bytes message = {0}, sealed = {0};
     gk_mem delta = {0};
-    gk_err err = g->broken ? GK_OK : gk_epoch_znode(&message, &sealed, znode);
+    gk_err err = gk_epoch_znode(&message, &sealed, znode);
 
-    if (g->broken || err == GK_ERR_NOMEM)
-        return false;
     if (err == GK_OK)
         err = gk_epoch_parse(&e, message);
-    if (err != GK_OK)
-        return err != GK_ERR_NOMEM && err != GK_ERR_CRYPTO;
-    err = gk_state_open(g->control->state_keys, &delta, gk_group_aad(g, aad, "delta", e.epoch, 0, 1, e.hash), sealed);
+    if (err == GK_OK && g->broken) /* it was tried, and led nowhere: a controller's is nothing to take away */
+        err = gk_epoch_verify(&e, message, g->control->authority);
+    else if (err == GK_OK)
+        err = e.epoch <= g->last.epoch ? GK_ERR_AUTH : may_follow(g, &e, message);
+    if (err == GK_OK && !g->broken)
+        err = gk_state_open(g->control->state_keys, &delta, gk_group_aad(g, aad, "delta", e.epoch, 0, 1, e.hash), sealed);
     gk_mem_free(&delta);
-    if (err == GK_ERR_NOTFOUND)
-        return gk_epoch_verify(&e, message, g->control->authority) == GK_ERR_AUTH;
-    /* it opens: a controller made it, but for another place or of another history */
-    return err == GK_OK ? e.epoch <= g->last.epoch || memcmp(e.prev, g->last.hash, GK_HASH) != 0 : err != GK_ERR_NOMEM && err != GK_ERR_CRYPTO;
+    return err != GK_OK && err != GK_ERR_NOMEM && err != GK_ERR_CRYPTO && err != GK_ERR_NOTFOUND; /* a key that we lack tells nothing */
 }
 
 gk_err gk_group_follow(gk_group *g, gk_bytes znode)
@@ -186,9 +193,8 @@ gk_err gk_group_follow(gk_group *g, gk_bytes znode)
         err = gk_epoch_parse(&e, message);
     if (err == GK_OK && e.epoch != g->last.epoch + 1 && (e.reason != GK_REASON_RECOVER || e.epoch <= g->last.epoch))
         err = GK_ERR_STATE;
-    if (err == GK_OK && (memcmp(e.prev, g->last.hash, GK_HASH) != 0 || memcmp(e.group_id, g->genesis.id, GK_GROUP_ID) != 0))
-        err = GK_ERR_AUTH;
-    /* that a controller made it follows from the seal, also when that controller has been removed since */
+    if (err == GK_OK)
+        err = may_follow(g, &e, message);
     if (err == GK_OK)
         err = gk_state_open(g->control->state_keys, &delta, gk_group_aad(g, aad, "delta", e.epoch, 0, 1, e.hash), sealed);
     if (err == GK_OK)
@@ -201,6 +207,7 @@ gk_err gk_group_follow(gk_group *g, gk_bytes znode)
     if (err == GK_OK) {
         gk_group_set_last(g, &e, &k, message.n);
         g->log_bytes += znode.n;
+        g->least_key = gk_state_index(sealed);
     }
     if (err == GK_OK && g->later.n > 0 && g->later_epoch == g->last.epoch) {
         gk_mem later = g->later;

@@ -49,6 +49,7 @@ struct gk_group {
     uint64_t snapshot_epoch, snapshot_next;
     uint32_t snapshot_chunks, snapshot_next_chunks;
     uint32_t sealed_with; /* state key of the last snapshot */
+    uint32_t least_key;   /* of the last epoch or, without one, of the snapshot: what comes later isn't sealed under older ones */
     size_t log_bytes, snapshot_bytes;
     uint64_t mark_epoch, mark_ms; /* an epoch, and when it was the newest */
     uint64_t aged_epoch;          /* all up to this one were made more than the max age ago */

@@ -164,6 +164,7 @@ static gk_err step(gk_group *g, gk_plan *plan, gk_bytes delta, gk_reason reason,
         err = gk_epoch_make(&message, &e, k.root_key, g->control->sign);
     if (err == GK_OK)
         err = gk_state_seal(g->control->state_keys, &sealed, gk_group_aad(g, aad, "delta", e.epoch, 0, 1, e.hash), delta);
+    g->least_key = gk_state_index(gk_mem_view(&sealed));
     if (err == GK_OK)
         err = gk_mem_write(&znode, put_znode, (gk_bytes[2]){gk_mem_view(&message), gk_mem_view(&sealed)});
     plan->epoch = e.epoch;

@@ -73,6 +73,8 @@ gk_err gk_group_side(gk_group *g, gk_bytes data)
     }
     if (e == GK_OK && (epoch != g->last.epoch || g->out))
         e = GK_ERR_STATE;
+    if (e == GK_OK && gk_state_index((gk_bytes){r.p, r.n}) < g->least_key) /* under a key that removed controllers have */
+        e = GK_ERR_AUTH;
     if (e == GK_OK)
         e = gk_state_open(g->control->state_keys, &plain, gk_group_aad(g, aad, "side", epoch, 0, (uint32_t)serial, g->last.hash),
                           (gk_bytes){r.p, r.n});

@@ -175,6 +175,11 @@ gk_err gk_group_snapshot(gk_group *g, uint64_t oldest, gk_plan **plans, size_t *
     return e;
 }
 
+bool gk_group_usable(const gk_group *g)
+{
+    return !g->broken;
+}
+
 uint32_t gk_group_sealed_with(const gk_group *g)
 {
     return g->sealed_with;
@@ -323,6 +328,7 @@ static gk_err load_state(gk_group *g)
     free(nodes);
     g->snapshot_bytes = g->loading.n;
     gk_mem_free(&g->loading);
+    g->least_key = g->sealed_with;
     g->ready = e == GK_OK;
     g->broken = e != GK_OK;
     return e;
@@ -342,11 +348,7 @@ gk_err gk_group_chunk(gk_group *g, size_t i, gk_bytes data)
     if (e == GK_OK && plain.n != want)
         e = GK_ERR_MALFORMED;
     if (e == GK_OK) {
-        gk_reader r = gk_reader_of(data.p, data.n);
-
-        e = gk_reader_u32(&r, &g->sealed_with);
-    }
-    if (e == GK_OK) {
+        g->sealed_with = gk_state_index(data);
         memcpy(g->loading.p + at, plain.p, want);
         g->chunks_seen++;
     }

@@ -209,7 +209,8 @@ static gk_verdict authentic(gk_member *m, gk_bytes message, gk_epoch *e)
         return GK_FED_NEEDS_AUTHORITY;
     }
     /* perhaps by a controller that has been removed since: then there is no way through this epoch but to ask */
-    if (err == GK_ERR_AUTH && m->state == GK_MEMBER_IN && e->epoch == m->epoch + 1 && e->authority < gk_member_authority_version(m))
+    if (err == GK_ERR_AUTH && m->state == GK_MEMBER_IN && e->epoch == m->epoch + 1 && e->authority >= m->authority_least &&
+        e->authority < gk_member_authority_version(m))
         m->needs_refresh = true;
     if (err != GK_OK)
         return err == GK_ERR_AUTH ? GK_FED_SIGNER : GK_FED_AHEAD;

@@ -7,6 +7,8 @@
 #include "../crypto/gk_key_internal.h"
 
 #define KEYS_MAX 64
+#define FORMER_MAX 32
+#define GAP_MAX 65536
 #define TO_MAX 64
 #define SEALED (32 + GK_HPKE_OVERHEAD)
 
@@ -148,6 +150,16 @@ static gk_err add(gk_state_keys *k, gk_key *key, uint64_t made_ms, gk_bytes to)
     return GK_OK;
 }
 
+/* too_far: a former controller shall neither use up the numbers nor all the room. */
+static bool too_far(const gk_state_keys *k, uint32_t index)
+{
+    size_t former = 0;
+
+    for (size_t i = 0; i < k->n; i++)
+        former += k->keys[i].made_ms == 0;
+    return former == FORMER_MAX || (k->n > 0 && index > gk_key_id(k->keys[k->n - 1].key) && index - gk_key_id(k->keys[k->n - 1].key) > GAP_MAX);
+}
+
 /* info: u16 length | label | index | time; no associated data. */
 static gk_bytes info_of(uint8_t buf[64], uint32_t index, uint64_t time_ms)
 {
@@ -252,7 +264,9 @@ gk_err gk_state_keys_add(gk_state_keys *k, gk_bytes bytes, const gk_key *dh, con
     if (e == GK_OK)
         e = gk_reader_end(&r);
     if (e == GK_OK && (rec.index == 0 || sealed.n == 0))
-        e = rec.index == 0 ? GK_ERR_MALFORMED : GK_ERR_NOTFOUND;
+        e = rec.index == 0 ? GK_ERR_MALFORMED : former ? GK_ERR_AUTH : GK_ERR_NOTFOUND; /* a former one's says nothing about who may lead */
+    if (e == GK_OK && former && too_far(k, rec.index))
+        e = GK_ERR_AUTH;
     if (e == GK_OK)
         e = gk_hpke_open(raw, dh, info_of(buf, rec.index, rec.time_ms), (gk_bytes){0}, sealed);
     if (e == GK_OK)
@@ -298,6 +312,14 @@ gk_err gk_state_seal(const gk_state_keys *k, gk_mem *out, gk_bytes aad, gk_bytes
     if (e != GK_OK)
         gk_mem_free(out);
     return e;
+}
+
+uint32_t gk_state_index(gk_bytes sealed)
+{
+    gk_reader r = gk_reader_of(sealed.p, sealed.n);
+    uint32_t index = 0;
+
+    return gk_reader_u32(&r, &index) == GK_OK ? index : 0;
 }
 
 gk_err gk_state_open(const gk_state_keys *k, gk_mem *out, gk_bytes aad, gk_bytes sealed)

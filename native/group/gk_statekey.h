@@ -25,8 +25,8 @@ void gk_state_keys_free(gk_state_keys *k);
 /* gk_state_keys_make: a fresh key with the next index, sealed to each of the exchanges: controllers/state-keys/<index>. It is the newest in k, too. */
 gk_err gk_state_keys_make(gk_state_keys *k, gk_mem *out, uint32_t *index, const gk_exchange *to, size_t n, uint64_t now_ms,
                           const gk_key *controller) GK_MUST_CHECK;
-/* gk_state_keys_add opens a record. GK_ERR_NOTFOUND when it isn't sealed to this controller's dh. One by a former controller opens what was sealed under
- * it, and nothing more is sealed. */
+/* gk_state_keys_add opens a record; add them by index. GK_ERR_NOTFOUND when it isn't sealed to this controller's dh. One by a former controller opens what was
+ * sealed under it, and nothing more is sealed; one that isn't for us, or doesn't fit behind the others, is GK_ERR_AUTH. */
 gk_err gk_state_keys_add(gk_state_keys *k, gk_bytes record, const gk_key *dh, const gk_authority *a) GK_MUST_CHECK;
 /* gk_state_keys_drop forgets all before index: when every group has a later snapshot, and has run its next plan (which seals the side znode
  * anew). */
@@ -40,5 +40,7 @@ bool gk_state_keys_only_for(const gk_state_keys *k, const gk_exchange *to, size_
  * AAD = u16 length | label "state" | aad. */
 gk_err gk_state_seal(const gk_state_keys *k, gk_mem *out, gk_bytes aad, gk_bytes pt) GK_MUST_CHECK;
 gk_err gk_state_open(const gk_state_keys *k, gk_mem *out, gk_bytes aad, gk_bytes sealed) GK_MUST_CHECK;
+/* gk_state_index: under which key something is sealed; 0: can't be told. */
+uint32_t gk_state_index(gk_bytes sealed);
 
 #endif

@@ -140,9 +140,22 @@ class State(Connected):
         w.start(stays)  # reads what the former one left
         w.join("g", "two")
         self.assertEqual(one.has(epoch + 2)["fingerprint"], w.show("g")["fingerprint"])
+        return w, zk, stays, keys
 
     def test_the_leader_is_removed(self):
-        self.removed("leader")
+        """And writes where state keys belong: neither the highest number nor the next one keeps the others from leading and from making theirs."""
+        w, zk, stays, keys = self.removed("leader")
+        w.controllers[stays].kill()
+        for index in (keys + 2, 4000000000):
+            zk.create(f"{w.root}/controllers/state-keys/{index}", b"not a state key")
+        w.start(stays, "--rotate", "4s")
+        w.join("g", "three")
+
+        def made():
+            index, controllers = self.sealed_to(zk, w)
+            return keys + 2 <= index < 4000000000 and controllers == 1
+        wait(made, "a state key in the squatter's place")
+        w.admin("group", "rekey", "g")
 
     def test_a_standby_is_removed(self):
         self.removed("standby")

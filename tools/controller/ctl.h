@@ -32,6 +32,7 @@ typedef struct ctl_floor {
     uint8_t id[GK_GROUP_ID];
     uint64_t epoch;
     uint8_t hash[GK_HASH];
+    uint32_t key; /* the state key that its snapshot was sealed under */
 } ctl_floor;
 
 typedef struct ctl_group {
@@ -105,7 +106,7 @@ bool ctl_announce(ctl *c);                 /* the ephemeral node that shows peop
 void ctl_step_down(ctl *c, bool handover); /* handover: another one may take over at once, and we don't for a while */
 void ctl_campaign(ctl *c);                 /* become the leader, if nobody else does first */
 
-/* --- ctl_keys.c: authority, exchange and state keys --- */
+/* --- ctl_keys.c, ctl_shared.c: authority, exchange and state keys --- */
 bool ctl_keys_open(ctl *c, char *why, size_t why_n); /* identity, own disk */
 bool ctl_keys_exchange(ctl *c, char *why, size_t why_n); /* our X25519 key: loaded, or made */
 bool ctl_keys_authority(ctl *c);                     /* follows the chain; false when it can't be read or we aren't in it */

@@ -1,4 +1,4 @@
-/* ctl_keys: whose authority counts, the keys that controllers share, and what this controller's own disk remembers. */
+/* ctl_keys: whose authority counts, this controller's keys, and what its own disk remembers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,14 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../native/crypto/gk_expand.h"
-#include "../../native/crypto/gk_hpke.h"
 #include "../common/gk_cli.h"
 #include "../common/gk_io.h"
 #include "../common/gk_log.h"
 #include "ctl.h"
 
-enum { FLOORS_MAX = 64 * 1024 * 1024, FLOORS_GROW = 4 * 1024 * 1024, FLOOR_LINE = 128 };
+enum { FLOORS_MAX = 64 * 1024 * 1024, FLOORS_GROW = 4 * 1024 * 1024, FLOOR_LINE = 160 };
 
 /* load_dh gives GK_ERR_NOTFOUND when there is no such file. */
 static gk_err load_dh(const ctl *c, const char *name, gk_key **out, char *why, size_t why_n)
@@ -88,7 +86,7 @@ static bool raise_floor(ctl *c, const ctl_floor *f)
     return true;
 }
 
-/* A line: the group's id, its epoch, the hash of that epoch's message. */
+/* A line: the group's id, its epoch, the hash of that epoch's message, and the state key of its snapshot (missing in older files). */
 static int floor_line(char out[FLOOR_LINE], const ctl_floor *f)
 {
     char id[2 * GK_GROUP_ID + 1];
@@ -96,7 +94,7 @@ static int floor_line(char out[FLOOR_LINE], const ctl_floor *f)
 
     cli_hex(id, f->id, GK_GROUP_ID);
     cli_hex(hash, f->hash, GK_HASH);
-    return snprintf(out, FLOOR_LINE, "%s %llu %s\n", id, (unsigned long long)f->epoch, hash);
+    return snprintf(out, FLOOR_LINE, "%s %llu %s %u\n", id, (unsigned long long)f->epoch, hash, f->key);
 }
 
 static bool parse_floors(ctl *c, const char *text)
@@ -111,7 +109,7 @@ static bool parse_floors(ctl *c, const char *text)
         ctl_floor f = {0};
 
         /* the last line may be cut by a crash */
-        if (end != NULL && sscanf(line, "%32[0-9a-f] %llu %64[0-9a-f]", id, &epoch, hash) == 3 && cli_unhex(f.id, GK_GROUP_ID, id) &&
+        if (end != NULL && sscanf(line, "%32[0-9a-f] %llu %64[0-9a-f] %u", id, &epoch, hash, &f.key) >= 3 && cli_unhex(f.id, GK_GROUP_ID, id) &&
             cli_unhex(f.hash, GK_HASH, hash)) {
             f.epoch = epoch;
             ok = raise_floor(c, &f);
@@ -263,115 +261,6 @@ bool ctl_keys_publish(ctl *c)
     return rc == ZOK || rc == ZNODEEXISTS;
 }
 
-uint32_t ctl_keys_newest(const ctl *c)
-{
-    uint64_t made_ms = 0;
-
-    return gk_state_keys_newest(c->state_keys, &made_ms);
-}
-
-bool ctl_keys_read(ctl *c, bool *can_lead)
-{
-    char path[GK_TREE_PATH];
-    char **names = NULL;
-    size_t n = 0;
-    unsigned long newest = 0;
-    int rc = ZOK;
-
-    /* anew: one that was made here may never have been written */
-    gk_state_keys_free(c->state_keys);
-    c->state_keys = NULL;
-    if (gk_state_keys_new(&c->state_keys) != GK_OK)
-        return false;
-    c->control.state_keys = c->state_keys;
-    gk_tree_path(path, c->o->root, "controllers/state-keys");
-    rc = gk_zk_children(c->zk, path, false, &names, &n, CTL_TIMEOUT_MS);
-    for (size_t i = 0; i < n && rc == ZOK; i++) {
-        unsigned long index = strtoul(names[i], NULL, 10);
-        gk_zk_data d = {0};
-
-        newest = index > newest ? index : newest;
-        gk_tree_path(path, c->o->root, "controllers/state-keys/%lu", index);
-        rc = gk_zk_get(c->zk, path, false, &d, CTL_TIMEOUT_MS);
-        if (rc == ZOK) {
-            gk_err e = gk_state_keys_add(c->state_keys, (gk_bytes){d.data, d.n}, c->dh, c->authority);
-
-            if (e != GK_OK && c->dh_old != NULL)
-                e = gk_state_keys_add(c->state_keys, (gk_bytes){d.data, d.n}, c->dh_old, c->authority);
-            if (e != GK_OK && e != GK_ERR_NOTFOUND)
-                gk_log(GK_LOG_WARN, "state-key-refused", "index=%lu why=\"%s\"", index, gk_err_str(e));
-        }
-        rc = rc == ZNONODE ? ZOK : rc;
-        gk_zk_data_free(&d);
-    }
-    gk_zk_names_free(names, n);
-    *can_lead = newest == 0 || ctl_keys_newest(c) == newest;
-    return rc == ZOK;
-}
-
-/* read_exchanges gives the keys of all controllers that published one, and the time of the newest. False: they couldn't all be read. */
-static bool read_exchanges(ctl *c, gk_exchange out[GK_LINK_PEERS], size_t *out_n, uint64_t *newest_ms)
-{
-    char path[GK_TREE_PATH];
-    char **names = NULL;
-    size_t n = 0;
-    size_t used = 0;
-    int rc = ZOK;
-
-    gk_tree_path(path, c->o->root, "controllers/keys");
-    rc = gk_zk_children(c->zk, path, true, &names, &n, CTL_TIMEOUT_MS);
-    for (size_t i = 0; i < n && used < GK_LINK_PEERS && rc == ZOK; i++) {
-        gk_zk_data d = {0};
-
-        gk_tree_path(path, c->o->root, "controllers/keys/%s", names[i]);
-        rc = gk_zk_get(c->zk, path, false, &d, CTL_TIMEOUT_MS);
-        if (rc == ZOK &&
-            gk_exchange_read(&out[used], (gk_bytes){d.data, d.n}, c->authority) == GK_OK) {
-            *newest_ms = out[used].time_ms > *newest_ms ? out[used].time_ms : *newest_ms;
-            used++;
-        }
-        rc = rc == ZNONODE ? ZOK : rc;
-        gk_zk_data_free(&d);
-    }
-    gk_zk_names_free(names, n);
-    *out_n = used;
-    return rc == ZOK;
-}
-
-bool ctl_keys_renew(ctl *c)
-{
-    gk_exchange to[GK_LINK_PEERS] = {0};
-    uint64_t made_ms = 0;
-    uint64_t newest_ms = 0;
-    size_t n = 0;
-    bool all = read_exchanges(c, to, &n, &newest_ms);
-    uint32_t index = gk_state_keys_newest(c->state_keys, &made_ms);
-    ctl_group carrier = {.name = "-"};
-    char path[GK_TREE_PATH];
-    gk_mem record = {0};
-    ctl_rider *r = NULL;
-    bool ok = false;
-
-    if (!all && made_ms != 0) { /* whoever is missing would be shut out: again, later */
-        pthread_mutex_lock(&c->lock);
-        c->keys_dirty = true;
-        pthread_mutex_unlock(&c->lock);
-        return true;
-    }
-    if (index != 0 && newest_ms < made_ms && ctl_now() < made_ms + (uint64_t)c->o->rotate_ms && gk_state_keys_only_for(c->state_keys, to, n))
-        return true;
-    if (!all || n == 0 || gk_state_keys_make(c->state_keys, &record, &index, to, n, ctl_now(), c->sign) != GK_OK)
-        return false;
-    gk_tree_path(path, c->o->root, "controllers/state-keys/%u", index);
-    r = ctl_ride(&carrier, GK_WRITE_CREATE, path);
-    r->data = record;
-    ok = ctl_multi(c, &carrier, NULL) == CTL_DONE;
-    ctl_riders_clear(&carrier);
-    if (ok)
-        gk_log(GK_LOG_INFO, "state-key", "index=%u controllers=%zu", index, n);
-    return ok;
-}
-
 void ctl_keys_remember(ctl *c, const gk_group *g)
 {
     gk_group_info info = {0};
@@ -385,6 +274,7 @@ void ctl_keys_remember(ctl *c, const gk_group *g)
     memcpy(f.id, info.genesis.id, GK_GROUP_ID);
     memcpy(f.hash, info.hash, GK_HASH);
     f.epoch = info.epoch;
+    f.key = gk_group_sealed_with(g);
     n = floor_line(line, &f);
     /* no fsync: what a crash of the whole machine loses is a check, not a key */
     if (!raise_floor(c, &f) || write(c->floor_fd, line, (size_t)n) != n)

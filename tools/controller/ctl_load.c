@@ -49,7 +49,8 @@ static bool load_chunks(ctl *c, const ctl_group *g, gk_group *engine)
     return ok;
 }
 
-/* next_is_foreign: what lies there isn't a controller's. A leader takes it away; a standby leaves that to the leader, and waits. */
+/* next_is_foreign: what lies there isn't a controller's. A leader takes it away; a standby leaves that to the leader, and waits. False, too, when the engine is
+ * of no use any more. */
 static bool next_is_foreign(ctl *c, const ctl_group *g, const gk_group *engine, const char *name, const gk_zk_data *d)
 {
     char path[GK_TREE_PATH];
@@ -59,7 +60,7 @@ static bool next_is_foreign(ctl *c, const ctl_group *g, const gk_group *engine, 
     gk_tree_path(path, c->o->root, "groups/%s/%s", g->name, name);
     if (c->leader)
         (void)ctl_remove_squatter(c, path, d->stat.version);
-    return true;
+    return gk_group_usable(engine);
 }
 
 /* follow redoes the epochs behind the snapshot; few are read at first, for a standby has nearly all. */
@@ -79,7 +80,7 @@ static bool follow(ctl *c, const ctl_group *g, gk_group *engine)
             gk_err e = d[i].rc == ZNONODE ? GK_OK : gk_group_follow(engine, (gk_bytes){d[i].data, d[i].n});
 
             more = d[i].rc == ZOK && e == GK_OK;
-            ok = e == GK_OK || next_is_foreign(c, g, engine, names[i], &d[i]);
+            ok = e == GK_OK || (e != GK_ERR_NOMEM && e != GK_ERR_CRYPTO && next_is_foreign(c, g, engine, names[i], &d[i]));
             if (e != GK_OK)
                 gk_log(GK_LOG_ERROR, "epoch-refused", "group=\"%s\" node=\"%s\" why=\"%s\"", g->name, names[i], gk_err_str(e));
         }
@@ -95,7 +96,7 @@ static bool check_floor(ctl *c, const ctl_group *g, gk_group *engine)
     gk_group_info info = {0};
     const ctl_floor *f = gk_group_look(engine, &info) == GK_OK ? ctl_keys_floor(c, info.genesis.id) : NULL;
 
-    if (g->recovering || f == NULL || gk_group_floor(engine, f->epoch, f->hash) == GK_OK)
+    if (g->recovering || f == NULL || (gk_group_floor(engine, f->epoch, f->hash) == GK_OK && gk_group_sealed_with(engine) >= f->key))
         return true;
     gk_log(GK_LOG_ERROR, "state-went-back", "group=\"%s\" epoch=%llu seen=%llu hint=\"was ZooKeeper restored? gk-admin group recover\"", g->name,
            (unsigned long long)info.epoch, (unsigned long long)f->epoch);

@@ -76,9 +76,9 @@ void ctl_rotate_prune(ctl *c)
     for (size_t i = 0; i < n && least > 0; i++) {
         unsigned long index = strtoul(names[i], NULL, 10);
 
-        if (index >= least)
+        if (index >= least && index <= ctl_keys_newest(c)) /* nobody but us makes newer ones */
             continue;
-        gk_tree_path(path, c->o->root, "controllers/state-keys/%lu", index);
+        gk_tree_path(path, c->o->root, "controllers/state-keys/%s", names[i]);
         any = ctl_ride(&carrier, GK_WRITE_DELETE, path) != NULL || any;
     }
     gk_zk_names_free(names, n);

@@ -134,10 +134,12 @@ static ctl_outcome snapshot(ctl *c, ctl_group *g)
         if (outcome == CTL_DONE)
             ctl_loose(c, &carrier, &plans[i]);
     }
-    if (outcome == CTL_DONE)
+    if (outcome == CTL_DONE) {
         gk_group_snapshot_done(g->g);
-    else
+        ctl_keys_remember(c, g->g);
+    } else {
         ctl_group_drop(g, true);
+    }
     for (size_t i = 0; i < n; i++)
         gk_plan_clear(&plans[i]);
     free(plans);
