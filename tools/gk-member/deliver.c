@@ -121,10 +121,10 @@ int deliver_keys(deliver *d)
 {
     pthread_t waiter = 0;
     bool ready = false;
+    bool stopped = false;
 
     if (pthread_create(&waiter, NULL, wait_signal, d) != 0)
         return cli_out_of_memory();
-    (void)pthread_detach(waiter);
     for (;;) {
         deliver_job j = {0};
 
@@ -132,6 +132,7 @@ int deliver_keys(deliver *d)
         while (d->n == 0 && !d->stop && !d->over && !d->broken)
             pthread_cond_wait(&d->wake, &d->lock);
         if (d->n == 0) {
+            stopped = d->stop;
             pthread_mutex_unlock(&d->lock);
             break;
         }
@@ -148,5 +149,7 @@ int deliver_keys(deliver *d)
     }
     gk_notify("STOPPING=1");
     gk_wipe(d->queue, sizeof(d->queue));
-    return d->stop ? CLI_OK : CLI_FAILED;
+    (void)pthread_kill(waiter, SIGTERM); /* d doesn't outlive it; a thread that has ended minds nothing */
+    (void)pthread_join(waiter, NULL);
+    return stopped ? CLI_OK : CLI_FAILED;
 }

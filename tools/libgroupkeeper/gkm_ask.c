@@ -182,7 +182,9 @@ bool gkm_is_lost(gkm *m)
     uint8_t hash[GK_HASH];
 
     gkm_path(m, path, "requests");
-    return gk_member_awaits(m->e, hash) && gk_zk_sync(m->zk, path, GKM_TIMEOUT_MS) == ZOK && !is_there(m, hash) && gkm_approval(m) == ZNONODE;
+    if (!gk_member_awaits(m->e, hash) || is_there(m, hash)) /* mostly: one read for each who waits for a batch */
+        return false;
+    return gk_zk_sync(m->zk, path, GKM_TIMEOUT_MS) == ZOK && !is_there(m, hash) && gkm_approval(m) == ZNONODE;
 }
 
 gkm_result gkm_take_reply(gkm *m)
