@@ -97,7 +97,8 @@ def main():
     o = p.parse_args()
     sizes, result = o.sizes, {"sizes": []}
     per_process = limits(max(sizes))
-    with Stage("--set", "maxClientCnxns=0", "--jvm", "-Xmx1g") as stage:
+    # sessions of a minute: on cores that ten thousand members share, a ping may be late by more than the ten seconds that members ask for
+    with Stage("--set", "maxClientCnxns=0", "--set", "minSessionTimeout=60000", "--set", "maxSessionTimeout=60000", "--jvm", "-Xmx1g") as stage:
         world = stage.world()
         world.setup("a")
         world.admin("group", "create", "g", "--admit", "token", "--period", "0s", "--batch-window", "15s", "--max-age", "1h", "--set", "max-pending=20000")
