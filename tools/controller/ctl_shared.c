@@ -44,7 +44,8 @@ bool ctl_keys_read(ctl *c, bool *can_lead)
     c->control.state_keys = c->state_keys;
     gk_tree_path(path, c->o->root, "controllers/state-keys");
     rc = gk_zk_children(c->zk, path, false, &names, &n, CTL_TIMEOUT_MS);
-    qsort(names, n, sizeof(*names), by_number);
+    if (n > 1)
+        qsort(names, n, sizeof(*names), by_number);
     for (size_t i = 0; i < n && rc == ZOK; i++) {
         unsigned long index = strtoul(names[i], NULL, 10);
         gk_zk_data d = {0};
