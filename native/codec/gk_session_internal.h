@@ -8,12 +8,12 @@
 /* What stands behind a reply that isn't the server's own (gk_keyread.h). */
 typedef enum gk_front { GK_FRONT_NONE, GK_FRONT_KEY, GK_FRONT_STATUS, GK_FRONT_REFUSED } gk_front;
 
-/* gk_pending: a request without a reply as yet. */
 typedef struct gk_part {
     gk_node node;   /* of the part's path */
     int64_t length; /* of the plaintext payload, where the request tells; else -1 */
 } gk_part;
 
+/* gk_pending: a request without a reply as yet. */
 typedef struct gk_pending {
     int32_t client_xid, server_xid;
     const gk_opcode *op; /* NULL: refused, the reply is an error without a body */
