@@ -306,7 +306,8 @@ gk_err gk_child_decrypt(gk_worker *w, gk_writer *out, gk_node *child, const gk_n
     if (e != GK_OK)
         return e;
     kind = gk_kind_of_child(w->codec, node, name, &plain, &prefixes);
-    if (plain) /* a sealed form of a name that must be plain is nobody's */
+    /* a sealed form of a name that must be plain is nobody's; one of a name that no node can have lacks its mark: encrypt_bad */
+    if (plain || gk_name_classify(name) != GK_NAME_VALID)
         return GK_ERR_AUTH;
     gk_cache_put(w->codec->names, (gk_bytes){node->child_tag, GK_SIV_TAG}, token, (gk_bytes){tag, GK_SIV_TAG}, name);
     gk_writer_put(out, name.p, name.n);

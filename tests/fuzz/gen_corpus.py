@@ -38,6 +38,8 @@ def path():
         if len(case["path"]) < 120:
             yield f"client-{i}", bytes([1 if "prefixes" in case else 0]) + raw(case, "path")
             yield f"stored-{i}", bytes([3 if "prefixes" in case else 2]) + raw(case, "stored")
+            if b"/\2" in raw(case, "stored"):
+                yield f"unmarked-{i}", bytes([3 if "prefixes" in case else 2]) + raw(case, "stored").replace(b"/\2", b"/")
 
 
 def quota():

@@ -220,6 +220,11 @@ START_TEST(no_child_is_bad)
     fails_as_child("/a", BYTES("\2\0", 2));
     fails_as_child("/a", last_token(&stored, "/a/\1"));
     fails_as_child("/a", last_token(&stored, "/a/.."));
+    const char *marked[] = {"/a/\1", "/a/.", "/a/..", "/a/x\xff", "/a/\xef\xbf\xbf"};
+    for (size_t i = 0; i < 5; i++) { /* its mark can't be taken away */
+        gk_bytes token = last_token(&stored, marked[i]);
+        fails_as_child("/a", BYTES(token.p + 1, token.n - 1));
+    }
     gk_buf_put(&bad, "\2", 1);
     gk_bytes token = last_token(&stored, "/a/name");
     gk_buf_put(&bad, token.p, token.n);
