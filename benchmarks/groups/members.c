@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -262,6 +263,15 @@ static void answer(one *all, int n)
     }
 }
 
+/* spread_futexes: since Linux 6.16 a process has a futex table of its own, sized for its CPUs, not for its threads: on two cores 16 chains, in which each
+ * wake-up passes by hundreds of waiters. An older kernel refuses. */
+static void spread_futexes(void)
+{
+    enum { FUTEX_HASH = 78, SET_SLOTS = 1, SLOTS = 4096 }; /* PR_FUTEX_HASH, PR_FUTEX_HASH_SET_SLOTS of linux/prctl.h */
+
+    (void)prctl(FUTEX_HASH, SET_SLOTS, SLOTS, 0, 0);
+}
+
 int main(int argc, char **argv)
 {
     plan p = {.root = "/groupkeeper", .prefix = "m"};
@@ -279,6 +289,7 @@ int main(int argc, char **argv)
     if (all == NULL)
         return 1;
     setvbuf(stdout, NULL, _IOLBF, 0);
+    spread_futexes();
     begin = now();
     for (int i = 0; i < n; i++) {
         all[i] = (one){.p = &p, .i = i, .due = begin + i / p.rate};

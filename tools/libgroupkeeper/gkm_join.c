@@ -8,6 +8,8 @@
 #include "../common/gk_cli.h"
 #include "gkm_internal.h"
 
+enum { AGAIN_MS = 200 };
+
 /* read_trust: 64 hex digits, white space around. */
 static bool read_trust(uint8_t out[GK_HASH], const char *text)
 {
@@ -55,10 +57,20 @@ static gkm_result found(gkm *m, const gkm_options *o, char *why, size_t why_n)
     return gkm_of(e);
 }
 
-static gkm_result believe(gkm *m, char *why, size_t why_n)
+/* believe connects to ZooKeeper and reads whom to believe; what doesn't come in time is asked for again, until deadline. */
+static gkm_result believe(gkm *m, int64_t deadline, char *why, size_t why_n)
 {
-    gkm_result r = gkm_believe(m);
+    gkm_result r = GKM_CONNECT;
 
+    for (bool first = true; r == GKM_CONNECT && (first || gk_zk_now_ms() < deadline); first = false) {
+        if (!first)
+            (void)nanosleep(&(struct timespec){.tv_nsec = AGAIN_MS * 1000000L}, NULL);
+        if (gk_zk_wait(m->zk, (int)(deadline - gk_zk_now_ms())) != ZOK) {
+            gk_zk_problem(m->zk, why, why_n);
+            return GKM_CONNECT;
+        }
+        r = gkm_believe(m);
+    }
     if (r == GKM_AUTH)
         (void)snprintf(why, why_n, "the group %s in ZooKeeper is not the one to trust", gk_member_group_name(m->e));
     else if (r != GKM_OK)
@@ -179,12 +191,8 @@ static gkm_result join(gkm *m, const gkm_options *o, int64_t deadline, char *why
         r = gkm_identify(m, why, why_n);
     if (r == GKM_OK)
         r = gkm_connect(m, why, why_n);
-    if (r == GKM_OK && gk_zk_wait(m->zk, (int)(deadline - gk_zk_now_ms())) != ZOK) {
-        gk_zk_problem(m->zk, why, why_n);
-        r = GKM_CONNECT;
-    }
     if (r == GKM_OK)
-        r = believe(m, why, why_n);
+        r = believe(m, deadline, why, why_n);
     if (r == GKM_OK) {
         r = admit(m, (gk_bytes){(const uint8_t *)o->token, o->token == NULL ? 0 : strlen(o->token)}, deadline, &refusal, &again);
         r = r == GKM_TIMEOUT && gkm_approval(m) == ZOK ? GKM_PENDING : r;
