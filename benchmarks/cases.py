@@ -41,7 +41,7 @@ def mixed(reads, depth):
     return one("mixed", f"{'9:1' if reads == 90 else '1:1'} 1k d{depth}", reads=reads, payload=1024, depth=depth)
 
 
-# What the table of stock's own figures has, and what an outside check is likely to have.
+# The mixes by which stock's own configurations are usually compared.
 CORE = (get(1024, 1), get(128, 16), get(1024, 16), get(1024, 64), set_(1024, 1), set_(1024, 16), set_(1024, 64), mixed(90, 16), mixed(50, 16),
         pair("d16", 1024, 16))
 MORE = (get(0, 16), get(2560, 16), get(16384, 16), get(1024, 16, 8), set_(128, 16), set_(2560, 16), set_(16384, 16), set_(1024, 16, 8), mixed(90, 1),
