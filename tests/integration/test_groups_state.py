@@ -41,19 +41,33 @@ class LostRequests(Connected):
         self.assertEqual((info["epoch"], info["members"], info["pending"]), (epoch, members, 0))
         self.assertEqual(w.follow("g", "one").has(epoch)["fingerprint"], info["fingerprint"])
 
-    def test_killed_before_it_was_sent(self):
+    def joins_through_relay(self, cut_at):
+        """A member on its way to join, behind a relay that cuts off whatever begins with cut_at."""
         w = self.world("a")
         w.admin("group", "create", "g", "--admit", "token", "--period", "0s")
         host, _, port = self.connect.split(",")[0].partition(":")
-        relay = Relay((host, int(port)), cut_at=b"GKJ1")
+        relay = Relay((host, int(port)), cut_at=cut_at)
         token = w.token("g")
         first = Process(w, "first", [MEMBER, "join", "g", "--as", "one", "--state", w.dir / "one.state", "--wait", "30s", "--connect", relay.address,
                                      "--root", w.root, "--token-file", token])
-        wait(lambda: relay.dead, "a request on its way")
+        wait(lambda: relay.dead, "what is cut off")
+        return w, token, relay, first
+
+    def test_killed_before_it_was_sent(self):
+        w, token, _, first = self.joins_through_relay(b"GKJ1")
         first.kill()
         self.assertEqual(self.connected().get_children(f"{w.root}/groups/g/requests"), [])
         self.assertIn(b"STATE", w.tool("run", "g", "--state", w.dir / "one.state", check=False).stderr)
         w.join("g", "one", "--token-file", token)
+        self.is_in(w, 2)
+
+    def test_a_slow_server(self):
+        """The group is read again until --wait is over; one read has five seconds."""
+        w, _, relay, first = self.joins_through_relay(b"/groups/g/genesis")
+        time.sleep(6)
+        relay.cut_at = None
+        relay.heal()
+        self.assertEqual(first.process.wait(30), 0, first.err.read_text())
         self.is_in(w, 2)
 
     def test_removed(self):
