@@ -1,5 +1,6 @@
 /* Sequential creates, as the leader sees them. The first byte chooses: 0, a client's path, from which the marker, the number (of bytes 1 to 4) and the
- * final name are made; 1, a marked path as it came, with a payload behind its first NUL; else the same for gk_write_verify. */
+ * final name are made; 1, a marked path as it came, with a payload behind its first NUL: one made with the keys, as some in the corpus, no byte of
+ * which can be changed; else the same for gk_write_verify. */
 #include "../../native/codec/gk_name.h"
 #include "../../native/codec/gk_payload.h"
 #include "../../native/codec/gk_sequence.h"
@@ -85,21 +86,46 @@ static void client_path(gk_bytes path, int32_t number)
     gk_buf_free(&plain);
 }
 
+static gk_err attempt(gk_bytes path, gk_blob data, bool verify)
+{
+    gk_buf final = {0}, sealed = {0};
+    gk_writer f = writer(&final, 2 * path.n + 64), d = writer(&sealed, data.b.n + 64);
+    gk_err e = verify ? gk_write_verify(rig.worker, path, data) : gk_sequence_resolve(rig.worker, &f, &d, path, 7, data);
+
+    rig_must(e == GK_OK || e == GK_ERR_AUTH || e == GK_ERR_ARG);
+    if (e == GK_OK && !verify)
+        rig_must(gk_write_verify(rig.worker, (gk_bytes){final.p, f.len}, (gk_blob){{sealed.p, d.len}, false}) == GK_OK);
+    gk_buf_free(&final);
+    gk_buf_free(&sealed);
+    return e;
+}
+
+/* each_byte_counts: nobody without the keys makes another one of one that was made with them. */
+static void each_byte_counts(gk_bytes path, gk_blob data)
+{
+    gk_buf both = {0};
+
+    gk_buf_put(&both, path.p, path.n);
+    gk_buf_put(&both, data.b.p, data.b.n);
+    gk_blob copy = {{both.p + path.n, data.b.n}, data.null};
+    for (size_t i = 0; i < both.n; i++) {
+        both.p[i] ^= 1;
+        rig_must(attempt((gk_bytes){both.p, path.n}, copy, false) != GK_OK);
+        both.p[i] ^= 1;
+    }
+    gk_buf_free(&both);
+}
+
 static void as_it_came(gk_bytes rest, bool verify)
 {
     const uint8_t *nul = rest.n > 0 ? memchr(rest.p, 0, rest.n) : NULL;
     gk_bytes path = {rest.p, nul ? (size_t)(nul - rest.p) : rest.n};
-    gk_blob data = {{path.p + path.n + 1, nul ? rest.n - path.n - 1 : 0}, nul == NULL};
-    gk_buf final = {0}, sealed = {0};
-    gk_writer f = writer(&final, 2 * path.n + 64), d = writer(&sealed, data.b.n + 64);
+    gk_blob data = {{NULL, 0}, nul == NULL};
 
-    if (data.null)
-        data.b = (gk_bytes){NULL, 0};
-    gk_err e = verify ? gk_write_verify(rig.worker, path, data) : gk_sequence_resolve(rig.worker, &f, &d, path, 7, data);
-    rig_must(e == GK_OK || e == GK_ERR_AUTH || e == GK_ERR_ARG);
-    rig_must(verify || e != GK_OK); /* nobody without the keys makes one */
-    gk_buf_free(&final);
-    gk_buf_free(&sealed);
+    if (nul)
+        data.b = (gk_bytes){nul + 1, rest.n - path.n - 1};
+    if (attempt(path, data, verify) == GK_OK && !verify)
+        each_byte_counts(path, data);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

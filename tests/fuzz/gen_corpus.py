@@ -68,6 +68,7 @@ def sequence():
         number = struct.pack(">i", int(case["number"]))
         yield f"path-{i}", b"\0" + number + raw(case, "path")
         yield f"marked-{i}", b"\1" + raw(case, "marked")[:-1] + b"A\0" + raw(case, "pending")
+        yield f"authentic-{i}", b"\1" + raw(case, "marked") + b"\0" + raw(case, "pending")
     for i, p in enumerate((b"/a/b\1", b"//x", b"/", b"", b"x", b"a/b", b"/a//b", b"/\xff", b"/zookeeper/quota/")):
         yield f"odd-{i}", b"\0\0\0\0\7" + p
     for i, case in enumerate(list(cases("payloads.txt"))[::6]):
