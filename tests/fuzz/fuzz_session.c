@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     o.plaintext_prefixes = data[0] & 1 ? "/plain,/a/plain/plain,/secret-one/b" : NULL;
-    o.path_cache_bytes = data[0] & 2 ? 0 : 65536;
+    if (data[0] & 2)
+        o.path_cache_bytes = 0;
     gk_source s = gk_source_bytes(data + 1, size - 1);
     gk_worlds w = gk_worlds_open(&o);
     for (int i = 0; i < 60 && !gk_source_dry(&s); i++) {

@@ -25,7 +25,7 @@ typedef struct gk_rig {
 
 /* gk_rig_keyring makes the fixed keyring. more: that many payload keys besides, with the ids 100, 101, ... to decrypt. */
 gk_err gk_rig_keyring(gk_keyring **out, unsigned more) GK_MUST_CHECK;
-/* gk_rig_options: 64 KiB of cache, 1 MiB - 1 a request, as stock; 13 times that stored. */
+/* gk_rig_options: 512 KiB of cache (with less than 384 it keeps hardly a name), 1 MiB - 1 a request, as stock; 13 times that stored. */
 gk_options gk_rig_options(void);
 /* gk_rig_try opens a rig; on failure nothing is left. o may be NULL. */
 gk_err gk_rig_try(gk_rig *out, const gk_options *o) GK_MUST_CHECK;

@@ -36,7 +36,7 @@ START_TEST(no_difference_with_options)
     gk_options o = gk_rig_options();
 
     o.plaintext_prefixes = "/plain,/a/plain/plain,/secret-one/b";
-    o.path_cache_bytes = _i % 2 ? 0 : 30000;
+    o.path_cache_bytes = _i % 2 ? 0 : 256 << 10;
     for (uint64_t seed = 2000 + (uint64_t)_i * 40; seed < 2000 + (uint64_t)_i * 40 + 40; seed++)
         play(&o, seed, 60, true, false);
 }
