@@ -9,6 +9,8 @@ from . import jute, proto
 EVENT_XID = b'\xff\xff\xff\xff'
 PORTS = re.compile(rb':\d{2,5}\b')
 
+LONG_AGO = 10 ** 6
+
 
 class Masks:
     """One server's view of zxids and sessions. zxids are counted from the last base before them."""
@@ -42,6 +44,12 @@ class Masks:
             return ('zxid', value)
         at = bisect.bisect_right(self.bases, value) - 1
         return ('old', 0) if at == 0 else ('run', at, value - self.bases[at])
+
+    def ago(self, n):
+        """The zxid n transactions before the last. Not before the base: a restart takes more transactions with the plugin, which writes its own nodes. What
+        is longer ago than any test lasts is before everything."""
+        before = self.last_zxid - n
+        return before if n >= LONG_AGO else max(before, self.bases[-1])
 
     def time(self, value):
         if value and abs(value - self.now) < 864e5 * 30:
