@@ -46,8 +46,8 @@ class Masks:
         return ('old', 0) if at == 0 else ('run', at, value - self.bases[at])
 
     def ago(self, n):
-        """The zxid n transactions before the last. Not before the base: a restart takes more transactions with the plugin, which writes its own nodes. What
-        is longer ago than any test lasts is before everything."""
+        """The zxid n transactions before the last. Not before the base: over a restart, sides differ in their transactions (sessions of those
+        who wait for the server). What is longer ago than any test lasts is before everything."""
         before = self.last_zxid - n
         return before if n >= LONG_AGO else max(before, self.bases[-1])
 
