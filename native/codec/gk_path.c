@@ -88,7 +88,8 @@ gk_err gk_child_encrypt(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes na
 /* encrypt_bad writes the stored form of a component that no node can have, and makes *node a bad one. */
 static gk_err encrypt_bad(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes name, bool has_nul)
 {
-    if (name.n > 0) { /* an empty one is its own mark */
+    memcpy(node->tag, node->child_tag, GK_SIV_TAG);
+    if (name.n > 0) { /* an empty one is its own mark, and has its parent's tag */
         gk_writer_u8(out, GK_MARK_BAD);
         size_t cap = name.n * 3;
         uint8_t *p = gk_worker_scratch(w, 2 * cap + GK_SIV_TAG);
