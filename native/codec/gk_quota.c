@@ -119,8 +119,11 @@ gk_err gk_quota_stats_shift(gk_writer *out, gk_bytes text, int sign)
     /* unsigned arithmetic wraps, as Java's does */
     int64_t shifted = (int64_t)((uint64_t)q.bytes + (uint64_t)((int64_t)sign * GK_PAYLOAD_OVERHEAD) * (uint64_t)q.count);
     int n = snprintf(number, sizeof number, "%" PRId64, shifted);
-    size_t before = (size_t)(bytes_value.p - text.p);
-    gk_writer_put(out, text.p, before);
+    size_t before = (size_t)(bytes_value.p - text.p), kept = bytes_value.p[0] == '+';
+    while (kept + 1 < bytes_value.n && bytes_value.p[kept] == '0')
+        kept++;
+    /* a '+' and leading zeros stay, so that a client reads what it wrote */
+    gk_writer_put(out, text.p, before + (shifted < 0 ? 0 : kept));
     gk_writer_put(out, number, (size_t)n);
     gk_writer_put(out, bytes_value.p + bytes_value.n, text.n - before - bytes_value.n);
     return GK_OK;

@@ -110,7 +110,7 @@ START_TEST(stats_vectors)
             free(p);
         }
     }
-    ck_assert_uint_eq(gk_vec_close(v), 18);
+    ck_assert_uint_eq(gk_vec_close(v), 21);
 }
 END_TEST
 

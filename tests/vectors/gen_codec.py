@@ -269,7 +269,8 @@ def stats_file():
     texts = [(b"count=0,bytes=0", b"count=0,bytes=0"), (b"count=1,bytes=0", b"count=1,bytes=46"), (b"count=3,bytes=12", b"count=3,bytes=150"),
              (b"count=3,bytes=12;countHardLimit=7;byteHardLimit=9", b"count=3,bytes=150;countHardLimit=7;byteHardLimit=9"), (b"bytes=10,count=2", b"bytes=102,count=2"),
              (b"count=5", b"count=5"), (b"bytes=100", b"bytes=54"), (b"", b""), (b"count=-1,bytes=-1", b"count=-1,bytes=-47"), (b"bytes=1,bytes=2,count=1", b"bytes=1,bytes=48,count=1"),
-             (b"count=200000000000000000,bytes=5", b"count=200000000000000000,bytes=9200000000000000005")]
+             (b"count=200000000000000000,bytes=5", b"count=200000000000000000,bytes=9200000000000000005"),
+             (b"count=3,bytes=+02", b"count=3,bytes=+0140"), (b"count=0,bytes=00", b"count=0,bytes=00"), (b"bytes=+9,count=1", b"bytes=+55,count=1")]
     wrong = [b"count", b"count=x", b"count=1,other=2", b"count=9223372036854775808", b"=", b"count=1,,=2", b"text"]
     return g.text("zookeeper_stats nodes: what clients see, and what is stored. " + OWN, [[("text", t), ("stored", s), ("result", "GK_OK")] for t, s in texts] +
                   [[("text", t), ("result", "GK_ERR_MALFORMED")] for t in wrong])
