@@ -84,6 +84,10 @@ def request():
         seen.add(body[4:8])
         yield f"one-{len(seen)}", bytes([len(seen) % 4, len(body)]) + body
         yield f"stream-{len(seen)}", b"\4" + struct.pack(">i", len(body)) + body + struct.pack(">i", 8) + body[:8]
+    for i, p in enumerate((b"/zookeeper/quota/", b"/zookeeper/quota//x", b"/plain/", b"/zookeeper/quota/zookeeper_limits/x")):
+        for flags in (0, 2):
+            body = struct.pack(">iii", 1, 1, len(p)) + p + b"\0\0\0\1x" + bytes(4) + struct.pack(">i", flags)
+            yield f"odd-{i}-{flags}", bytes([i // 2 % 2, len(body)]) + body
     yield "lengths", b"\4\xff\xff\xff\xff\0\0\0\0"
 
 
@@ -102,6 +106,11 @@ def keyread():
 def session():
     for i in range(16):
         yield f"choices-{i}", bytes([i % 8]) + choices(f"session {i}", 80 + 20 * i)
+    path, fine = bytes((0, 2, 1, 35, 12)), b"\0"  # gk_ops.c's way to /zookeeper/quota/zookeeper_stats; and to a request with no wrong byte
+    for i, (value, at) in enumerate(((0, 40), (0, 54), (25, 54))):  # a wrong key, "bytes=02", "bytes=+2"
+        wrong = bytes((15, 1, value, at))
+        create, write = (wrong, fine) if i == 0 else (fine, wrong)
+        yield f"statistics-{i}", bytes((4, 3, 0, 9, 0, 0)) + path + b"\0" + create + bytes((3, 6, 9)) + path + b"\0\0" + write + bytes((3, 10, 9)) + path + b"\0\0"
 
 
 def certificate():

@@ -10,7 +10,8 @@ typedef struct back {
     gk_rig *rig;
     gk_reader client, stored;
     gk_node node;       /* of the record's path */
-    gk_bytes component; /* of a sequential create */
+    bool sequential;    /* a create of that kind */
+    gk_bytes component; /* its marker */
     bool poisoned;      /* what stops servers must not get through: its path has a mark */
 } back;
 
@@ -65,6 +66,17 @@ static bool ends_in(gk_bytes b, const char *s)
     return b.n >= strlen(s) && memcmp(b.p + b.n - strlen(s), s, strlen(s)) == 0;
 }
 
+/* number_alone: a sequential create of a plaintext node whose name is the number alone. */
+static bool number_alone(back *b, gk_bytes stored)
+{
+    gk_writer nowhere = gk_writer_of(NULL, 0);
+    gk_bytes parent, last;
+    gk_node above;
+
+    return b->sequential && gk_path_parent(stored, &parent, &last) && last.n == 0 &&
+           gk_path_decrypt(b->rig->worker, &nowhere, &above, parent) == GK_OK && above.kind == GK_KIND_PLAIN;
+}
+
 static bool same_path(back *b, bool first)
 {
     gk_blob client, stored;
@@ -84,6 +96,8 @@ static bool same_path(back *b, bool first)
     if (b->poisoned)
         stored.b.n--;
     bool same = gk_path_decrypt(b->rig->worker, &w, &b->node, stored.b) == GK_OK && names((gk_bytes){plain.p, w.len}, client, "");
+    if (first && number_alone(b, stored.b))
+        b->node.kind = GK_KIND_PLAIN;
     gk_buf_free(&plain);
     return same;
 }
@@ -150,8 +164,20 @@ static bool take(gk_reader *r, char kind, gk_bytes *out)
     return true;
 }
 
+static bool is_sequential(gk_reader r, const gk_opcode *op)
+{
+    gk_bytes path, data, acl, flags;
+    int32_t v;
+
+    if (!gk_opcode_creates(op->type) || !take(&r, 'P', &path) || !take(&r, 'D', &data) || !take(&r, 'A', &acl) || !take(&r, 'i', &flags))
+        return false;
+    r = gk_reader_of(flags.p, flags.n);
+    return gk_jute_i32(&r, &v) == GK_OK && gk_flags_sequential(v);
+}
+
 static bool same_record(back *b, const gk_opcode *op)
 {
+    b->sequential = is_sequential(b->client, op);
     b->component = (gk_bytes){NULL, 0};
     b->poisoned = false;
     for (const char *kind = op->request; *kind; kind++) {

@@ -97,15 +97,14 @@ static written put_path(gk_source *s, gk_buf *out)
     return ends_in(out, STATS) ? STATISTICS : ANY;
 }
 
-/* put_data appends a payload. What a create leaves in a zookeeper_stats node is the server's own affair: there it is a good text. The
- * configuration is plain, and nothing secret. */
-static void put_data(gk_source *s, gk_buf *out, written what, bool create)
+/* put_data appends a payload. The configuration is plain, and nothing secret. */
+static void put_data(gk_source *s, gk_buf *out, written what)
 {
     static const char *const texts[] = {"count=3,bytes=12", "count=0,bytes=0", "count=5,bytes=77;countHardLimit=9", "count===", "no text", "count=1,x=2"};
     uint32_t pick = gk_pick(s, 12);
 
     if (what == STATISTICS)
-        gk_buf_str(out, texts[create ? pick % 3 : pick % 6]);
+        gk_buf_str(out, texts[pick % 6]);
     else if (what == CONFIGURATION)
         gk_buf_str(out, "version=2");
     else if (pick == 0)
@@ -149,7 +148,7 @@ static void put_create(gk_source *s, gk_buf *out, int32_t type)
     int32_t flags = flags_of(s, type);
     written what = put_path(s, out);
 
-    put_data(s, out, what, true);
+    put_data(s, out, what);
     gk_buf_acl(out);
     gk_buf_i32(out, flags);
     if (type == GK_OP_CREATE_TTL)
@@ -167,7 +166,7 @@ static void put_record(gk_source *s, gk_buf *out, int32_t type)
         return;
     case GK_OP_SET_DATA:
         what = put_path(s, out);
-        put_data(s, out, what, false);
+        put_data(s, out, what);
         gk_buf_i32(out, (int32_t)gk_pick(s, 6) - 4 < 0 ? -1 : (int32_t)gk_pick(s, 3));
         return;
     case GK_OP_EXISTS: case GK_OP_GET_DATA: case GK_OP_GET_CHILDREN: case GK_OP_GET_CHILDREN2:
@@ -267,11 +266,13 @@ void gk_ops_request(gk_source *s, gk_buf *out, bool broken)
     if (broken && gk_pick(s, 16) == 15) {
         size_t body = out->n - from - 8;
 
-        if (body > 0 && gk_pick(s, 2) == 0)
+        if (body > 0 && gk_pick(s, 2) == 0) {
             out->n = from + 8 + gk_pick(s, (uint32_t)body);
-        else if (body > 0)
-            out->p[from + 8 + gk_pick(s, (uint32_t)body)] ^= (uint8_t)(1 + gk_pick(s, 255));
-        else
+        } else if (body > 0) { /* the value first: an input is to mean the same under each compiler */
+            uint8_t wrong = (uint8_t)(1 + gk_pick(s, 255));
+            out->p[from + 8 + gk_pick(s, (uint32_t)body)] ^= wrong;
+        } else {
             gk_buf_str(out, "more");
+        }
     }
 }

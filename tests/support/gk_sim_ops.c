@@ -181,17 +181,32 @@ static int32_t do_delete(gk_sim *s, const sim_request *q, bool version)
     return SIM_OK;
 }
 
+/* is_statistics: a zookeeper_stats below /zookeeper/quota. */
+static bool is_statistics(gk_bytes path)
+{
+    static const char below[] = "/zookeeper/quota/", leaf[] = "/zookeeper_stats";
+    const size_t b = sizeof(below) - 1, l = sizeof(leaf) - 1;
+
+    return path.n >= b + l - 1 && memcmp(path.p, below, b) == 0 && memcmp(path.p + path.n - l, leaf, l) == 0;
+}
+
 /* poison: a text that stops stock's servers must not get that far. A plugin shields them; so does this one. */
 static bool poison(const sim_request *q)
 {
-    static const char name[] = "/zookeeper_stats";
-    const size_t n = sizeof(name) - 1;
     gk_quota_limits limits;
     bool known;
 
-    if (q->path.n < n || memcmp(q->path.p + q->path.n - n, name, n) != 0 || memcmp(q->path.p, "/zookeeper/quota/", 17) != 0)
-        return false;
-    return q->data.null || gk_quota_parse(&limits, &known, q->data.b) != GK_OK || !known;
+    return is_statistics(B(q->path)) && (q->data.null || gk_quota_parse(&limits, &known, q->data.b) != GK_OK || !known);
+}
+
+/* counted: what a server writes into a new zookeeper_stats node at once, whatever the client wrote (DataTree.updateQuotaForPath). */
+static void counted(gk_sim *s, sim_node *n)
+{
+    const char *text = s->hook ? "count=2,bytes=102=" : "count=2,bytes=10=";
+
+    gk_buf_clear(&n->data);
+    gk_buf_put(&n->data, text, strlen(text));
+    n->null = false;
 }
 
 static int32_t do_set_data(gk_sim *s, const sim_request *q)
@@ -233,6 +248,8 @@ static int32_t write_op(gk_sim *s, gk_buf *out, int32_t type, sim_request *q)
         gk_buf_bytes(out, B(q->path));
     if (type != GK_OP_CREATE)
         sim_stat(s, out, sim_find(s, B(q->path)));
+    if (type != GK_OP_SET_DATA && is_statistics(B(q->path)))
+        counted(s, sim_find(s, B(q->path)));
     return SIM_OK;
 }
 
@@ -254,15 +271,11 @@ static void put_children(gk_sim *s, gk_buf *out, gk_bytes path)
  * plain one, and such a reply shows its length (docs/OPERATIONS.md, "Known differences to stock"): here both worlds show the plain one's. */
 static void stat_alone(gk_sim *s, gk_buf *out, const sim_node *n)
 {
-    static const char below[] = "/zookeeper/quota/", leaf[] = "/zookeeper_stats";
-    size_t b = strlen(below), l = strlen(leaf);
-    gk_bytes path = B(n->path);
     uint8_t text[512];
     gk_writer plain = gk_writer_of(text, sizeof text);
 
     sim_stat(s, out, n);
-    if (s->hook && path.n >= b + l - 1 && memcmp(path.p, below, b) == 0 && memcmp(path.p + path.n - l, leaf, l) == 0 &&
-        gk_quota_stats_shift(&plain, B(n->data), -1) == GK_OK && plain.err == GK_OK) {
+    if (s->hook && is_statistics(B(n->path)) && gk_quota_stats_shift(&plain, B(n->data), -1) == GK_OK && plain.err == GK_OK) {
         gk_writer length = gk_writer_of(out->p + out->n - GK_STAT_SIZE + GK_STAT_DATA_LENGTH, 4);
         gk_writer_u32(&length, (uint32_t)plain.len);
     }
