@@ -26,6 +26,9 @@ static void stats(gk_bytes text)
         rig_must(gk_quota_stats_shift(&d, (gk_bytes){up.p, u.len}, -1) == GK_OK && d.err == GK_OK);
         rig_must(gk_quota_parse(&after, &known_after, (gk_bytes){down.p, d.len}) == GK_OK && known_after);
         rig_must(after.count == q.count && after.bytes == q.bytes && after.count_hard == q.count_hard && after.bytes_hard == q.bytes_hard);
+        rig_must(gk_quota_parse(&after, &known_after, (gk_bytes){up.p, u.len}) == GK_OK);
+        if (after.bytes >= 0 && !(text.n > 0 && memchr(text.p, '-', text.n))) /* to the byte, but for odd spellings of what is negative somewhere */
+            rig_must(gk_bytes_equal((gk_bytes){down.p, d.len}, text));
     }
     gk_buf_free(&up);
     gk_buf_free(&down);
