@@ -88,8 +88,9 @@ gk_err gk_child_encrypt(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes na
 /* encrypt_bad writes the stored form of a component that no node can have, and makes *node a bad one. */
 static gk_err encrypt_bad(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes name, bool has_nul)
 {
-    memcpy(node->tag, node->child_tag, GK_SIV_TAG);
-    if (name.n > 0) { /* an empty one is its own mark, and has its parent's tag */
+    uint8_t tag[GK_SIV_TAG];
+    memcpy(tag, node->child_tag, GK_SIV_TAG);
+    if (name.n > 0) { /* an empty one is its own mark */
         gk_writer_u8(out, GK_MARK_BAD);
         size_t cap = name.n * 3;
         uint8_t *p = gk_worker_scratch(w, 2 * cap + GK_SIV_TAG);
@@ -101,13 +102,11 @@ static gk_err encrypt_bad(gk_worker *w, gk_writer *out, gk_node *node, gk_bytes 
         if (e != GK_OK)
             return e;
         write_token(out, p, normal.len + GK_SIV_TAG);
-        memcpy(node->tag, p, GK_SIV_TAG);
-        memcpy(node->child_tag, p, GK_SIV_TAG);
+        memcpy(tag, p, GK_SIV_TAG);
     }
     if (has_nul)
         gk_writer_u8(out, 0);
-    node->kind = GK_KIND_BAD;
-    node->prefixes = 0;
+    node_become(node, GK_KIND_BAD, 0, tag);
     return GK_OK;
 }
 
