@@ -234,6 +234,38 @@ START_TEST(parent_must_exist)
 }
 END_TEST
 
+/* moved gives what a leader says when the create of /a/x- is put below another parent on its way. */
+static gk_err moved(const char *parent)
+{
+    gk_buf marked = {0}, pending = {0}, path = {0}, data = {0}, to = {0};
+    gk_bytes component;
+    gk_node node;
+
+    (void)mark(&marked, &component, STR("/a/x-"));
+    seal_pending(&pending, component, (gk_blob){STR("data"), false});
+    gk_writer w = gk_writer_of(gk_buf_room(&to, 200), 200);
+    ck_ok(gk_path_encrypt(rig.worker, &w, &node, STR(parent)));
+    to.n = w.len;
+    gk_buf_put(&to, "/", 1);
+    gk_buf_put(&to, component.p, component.n);
+    gk_err e = resolve(&path, &data, gk_buf_view(&to), 1, gk_buf_view(&pending));
+    gk_buf *all[] = {&marked, &pending, &path, &data, &to};
+    for (size_t i = 0; i < 5; i++)
+        gk_buf_free(all[i]);
+    return e;
+}
+
+START_TEST(tied_to_its_parent)
+{
+    const char *others[] = {"/b", "/a/a", "/zookeeper", "/zookeeper/quota", "/zookeeper/quota/b", "/zookeeper/config"};
+
+    ck_ok(moved("/a"));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        ck_gk(moved(others[i]), GK_ERR_AUTH);
+    ck_ok(moved("/zookeeper/quota/a")); /* the one exception, named in docs/SECURITY.md: names there are those of the tree */
+}
+END_TEST
+
 START_TEST(too_short_output)
 {
     gk_buf marked = {0}, pending = {0}, path = {0}, data = {0};
@@ -362,6 +394,7 @@ Suite *gk_suite(void)
     tcase_add_test(t, never_plain);
     tcase_add_test(t, markers);
     tcase_add_test(t, parent_must_exist);
+    tcase_add_test(t, tied_to_its_parent);
     tcase_add_test(t, too_short_output);
     tcase_add_test(t, writes_of_other_servers);
     tcase_add_test(t, survives_failing_allocations);
