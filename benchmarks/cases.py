@@ -78,6 +78,7 @@ class Part:
     seconds: float = 0.6 # for each figure
     warm_up: float = 40  # for each configuration, at most
     configurations: tuple = CONFIGURATIONS
+    connections: int = 8
 
 
 FULL = {

@@ -36,7 +36,7 @@ class Pair:
     def __init__(self, configuration, part):
         self.ensemble = Ensemble(configuration, part.servers, part.tls)
         try:
-            self.load = Load(self.ensemble.connect, 8, self.ensemble.pids, self.ensemble.certificates())
+            self.load = Load(self.ensemble.connect, part.connections, self.ensemble.pids, self.ensemble.certificates())
         except BaseException:
             self.ensemble.stop()
             raise
@@ -59,10 +59,11 @@ def warm_up(pairs, part):
     """Rounds of all kinds of requests until the compiler rests in two of them, for so many seconds of each configuration at most. Gives the share that
     it took in the last one."""
     cold, left, spent = dict(pairs), dict.fromkeys(pairs, 1.0), Counter()
+    phases = [p for p in WARM_UP if part.connections <= 64 or "payload=16384" not in p]  # each has its own nodes: they must fit into the heap
     while cold:
         for name, pair in list(cold.items()):
             begin, before = time.monotonic(), pair.cpu()
-            for phase in WARM_UP:
+            for phase in phases:
                 pair.load.phase(f"{phase} warm=0 seconds=0.25")
             used = pair.cpu() - before
             spent[name] += time.monotonic() - begin
