@@ -10,6 +10,7 @@ import ssl
 import struct
 import subprocess
 import sys
+import threading
 import time
 import unittest
 import unittest.mock
@@ -325,8 +326,12 @@ class Groups(Ensemble):
         admin.call("sync", group)
         view = self.key(admin, group, "admin")
         expected = f"{view.id.hex()} {hmac.digest(view.key, b'groupkeeper fingerprint', 'sha256')[:8].hex()}"
-        for process in running:
+        for process in running:  # both are there until each has this view's key: who comes late would see a later one
+            patience = threading.Timer(60, process.kill)
+            patience.start()
             self.assertIn(expected, (process.stdout.readline().strip() for _ in range(8)))
+            patience.cancel()
+        for process in running:
             process.stdin.close()
 
 
