@@ -81,15 +81,15 @@ char *gk_jni_utf(JNIEnv *env, jstring s)
     return copy;
 }
 
-ENTRY(jstring, codecNew)(JNIEnv *env, jclass cls, jstring keyring, jlong cache, jlong max_request, jlong max_stored, jboolean fails,
-    jstring prefixes, jstring refuse, jboolean agreement, jlongArray out)
+ENTRY(jstring, codecNew)(JNIEnv *env, jclass cls, jstring keyring, jlong paths, jlong payloads, jlong max_request, jlong max_stored,
+    jboolean fails, jstring prefixes, jstring refuse, jboolean agreement, jlongArray out)
 {
     (void)cls;
     char why[512] = "", text[600];
     gk_keyring *kr = NULL;
     gk_codec *codec = NULL;
     char *path = gk_jni_utf(env, keyring), *prefix_text = gk_jni_utf(env, prefixes), *refuse_text = gk_jni_utf(env, refuse);
-    gk_options o = {(size_t)cache, (size_t)max_request, (size_t)max_stored, fails, prefix_text, refuse_text, agreement};
+    gk_options o = {(size_t)paths, (size_t)payloads, (size_t)max_request, (size_t)max_stored, fails, prefix_text, refuse_text, agreement};
     gk_err e = path ? gk_keyring_load(&kr, path, why, sizeof why) : GK_ERR_NOMEM;
     bool may_come = e == GK_ERR_NOTFOUND || e == GK_ERR_IO;
     if (e == GK_OK && (e = gk_codec_new(&codec, kr, &o)) != GK_OK)

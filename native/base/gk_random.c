@@ -13,11 +13,10 @@
 
 #define PAGE_BYTES 4096
 
-/* The state lives in the page that a fork clears: a child sees left = 0 and pid = 0, and takes fresh bytes. The process id catches
- * kernels before 4.14, which have no MADV_WIPEONFORK. */
+/* The state lives in the page that a fork clears: a child sees left = 0, and takes fresh bytes. */
 typedef struct gk_pool {
     size_t left; /* unused bytes, at the end of bytes */
-    pid_t pid;   /* the process that filled it */
+    pid_t pid;   /* the process that filled it, where a fork doesn't clear the page */
     uint8_t bytes[PAGE_BYTES - 16];
 } gk_pool;
 
@@ -25,6 +24,7 @@ _Static_assert(sizeof(gk_pool) <= PAGE_BYTES, "the pool is one page");
 
 struct gk_random {
     gk_pool *pool;
+    bool wiped; /* a fork clears it: Linux 4.14 and later. Else the process id tells, a system call for each use. */
 };
 
 static gk_err fill_directly(uint8_t *p, size_t n)
@@ -56,9 +56,8 @@ gk_err gk_random_new(gk_random **out)
         free(r);
         return GK_ERR_NOMEM;
     }
-    /* Both are best effort: without the first the process id tells, without the second a core holds bytes not yet used. */
-    (void)madvise(page, PAGE_BYTES, MADV_WIPEONFORK);
-    (void)madvise(page, PAGE_BYTES, MADV_DONTDUMP);
+    r->wiped = madvise(page, PAGE_BYTES, MADV_WIPEONFORK) == 0;
+    (void)madvise(page, PAGE_BYTES, MADV_DONTDUMP); /* best effort: without it a core holds bytes not yet used */
     r->pool = page;
     *out = r;
     return GK_OK;
@@ -81,7 +80,7 @@ static gk_err refill(gk_pool *pool, pid_t pid)
 gk_err gk_random_fill(gk_random *r, void *p, size_t n)
 {
     gk_pool *pool = r->pool;
-    pid_t pid = getpid();
+    pid_t pid = r->wiped ? 0 : getpid();
     gk_err e = GK_OK;
     uint8_t *from = NULL;
 

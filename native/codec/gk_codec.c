@@ -48,6 +48,7 @@ gk_err gk_codec_new(gk_codec **out, gk_keyring *kr, const gk_options *o)
     c->keyring = gk_keyring_ref(kr);
     c->max_request = o->max_request;
     c->max_stored = o->max_stored;
+    c->payload_cache_bytes = o->payload_cache_bytes;
     c->undecryptable_fails = o->undecryptable_fails;
     c->agreement = o->agreement;
     if ((e = parse_prefixes(c, o->plaintext_prefixes)) != GK_OK || (e = parse_refused(c, o->refuse_opcodes)) != GK_OK)
@@ -130,7 +131,8 @@ gk_err gk_worker_new(gk_worker **out, gk_codec *c)
     enlist(w);
     w->payload_id = gk_key_id(payload);
     if ((e = gk_random_new(&w->random)) != GK_OK || (e = gk_siv_new(&w->name, name)) != GK_OK ||
-        (e = gk_xaes_new(&w->pending, pending)) != GK_OK || (e = gk_xaes_new(&w->payload, payload)) != GK_OK) {
+        (e = gk_xaes_new(&w->pending, pending)) != GK_OK || (e = gk_xaes_new(&w->payload, payload)) != GK_OK ||
+        (e = gk_opened_new(&w->opened, c->payload_cache_bytes)) != GK_OK) {
         gk_worker_free(w);
         return e;
     }
@@ -143,6 +145,7 @@ void gk_worker_free(gk_worker *w)
     if (!w)
         return;
     discharge(w);
+    gk_opened_free(w->opened);
     gk_random_free(w->random);
     gk_siv_free(w->name);
     gk_xaes_free(w->pending);

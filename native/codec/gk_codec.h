@@ -14,11 +14,13 @@
 #include "../wire/gk_opcode.h"
 #include "gk_cache.h"
 #include "gk_lists.h"
+#include "gk_opened.h"
 
 #define GK_MAX_PREFIXES 64
 
 typedef struct gk_options {
     size_t path_cache_bytes;       /* groupkeeper.path-cache-bytes: of paths, names and lists of children together */
+    size_t payload_cache_bytes;    /* groupkeeper.payload-cache-bytes: of payloads, for each worker that opens any */
     size_t max_request;            /* the plaintext limit on a request's frame: jute.maxbuffer as the operator set it */
     size_t max_stored;             /* the server's own limit on the frame that it is given */
     bool undecryptable_fails;      /* groupkeeper.undecryptable-child=fail */
@@ -34,6 +36,7 @@ typedef enum gk_counter {
     GK_COUNT_DECRYPT_FAILURES,
     GK_COUNT_CACHE_HITS,
     GK_COUNT_CACHE_MISSES,
+    GK_COUNT_PAYLOAD_HITS,     /* payloads that had been opened before */
     GK_COUNT_FOREIGN_WRITES,   /* the leader refused a write that wasn't made under this keyring */
     GK_COUNT_STOLEN_SESSIONS,  /* reconnects with a wrong password */
     GK_COUNT_DERIVATIONS,      /* view keys that were derived, each by one HMAC, and given to a member */
@@ -50,7 +53,7 @@ struct gk_codec {
     gk_cache *paths; /* client's path -> gk_node | stored path */
     gk_cache *names; /* parent's tag | stored component -> tag | client's component */
     gk_lists *lists; /* what makes the children's names of a node readable -> the list of them that was read last */
-    size_t max_request, max_stored;
+    size_t max_request, max_stored, payload_cache_bytes;
     bool undecryptable_fails, agreement;
     _Atomic int64_t own_czxid;   /* of /zookeeper/groupkeeper; 0 while it isn't there */
     _Atomic int64_t own_before;  /* pzxid that /zookeeper had before it */
@@ -81,6 +84,7 @@ struct gk_worker {
         gk_xaes *c;
     } old[8]; /* contexts of former payload keys, made when such a key is met */
     size_t next_old;
+    gk_opened *opened;
     uint8_t *scratch;
     size_t scratch_n;
     _Atomic uint64_t counts[GK_COUNTERS]; /* written by its thread alone, read by any */

@@ -61,7 +61,7 @@ gk_err gk_rig_keyring(gk_keyring **out, unsigned more)
 
 gk_options gk_rig_options(void)
 {
-    return (gk_options){.path_cache_bytes = 512 << 10, .max_request = 0xfffff, .max_stored = 13 * (size_t)0xfffff};
+    return (gk_options){.path_cache_bytes = 512 << 10, .payload_cache_bytes = 64 << 10, .max_request = 0xfffff, .max_stored = 13 * (size_t)0xfffff};
 }
 
 gk_err gk_rig_try(gk_rig *out, const gk_options *o)

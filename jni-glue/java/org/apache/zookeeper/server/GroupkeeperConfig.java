@@ -14,7 +14,7 @@ final class GroupkeeperConfig {
     private static final String PREFIX = "zookeeper.groupkeeper.";
     private static final String FROM_FILE = "zookeeper." + PREFIX;
     private static final List<String> KNOWN = Arrays.asList("keyring", "native", "plaintext-prefixes", "undecryptable-child", "insecure-quorum",
-        "require-tls", "path-cache-bytes", "lock-memory", "keyring.wait", "refuse-opcodes", "allow-untested", "flush-consolidation", "agreement",
+        "require-tls", "path-cache-bytes", "payload-cache-bytes", "lock-memory", "keyring.wait", "refuse-opcodes", "allow-untested", "flush-consolidation", "agreement",
         "agreement.max-age", "agreement.max-derivations");
 
     final String keyring = get("keyring", null);
@@ -28,6 +28,7 @@ final class GroupkeeperConfig {
     final boolean allowUntested = flag("allow-untested", false);
     final boolean flushConsolidation = flag("flush-consolidation", true);
     final long pathCacheBytes = number("path-cache-bytes", 64L << 20, " of bytes");
+    final long payloadCacheBytes = number("payload-cache-bytes", 4L << 20, " of bytes");
     final long keyringWaitMs = duration("keyring.wait", "0s");
     final boolean agreement = flag("agreement", false);
     final long agreementMaxAgeMs = duration("agreement.max-age", "24h");
@@ -121,6 +122,6 @@ final class GroupkeeperConfig {
     /** Two configurations that say the same share one codec. */
     String codecKey() {
         return keyring + "|" + plaintextPrefixes + "|" + refuseOpcodes + "|"
-            + undecryptableFails + "|" + pathCacheBytes + "|" + agreement;
+            + undecryptableFails + "|" + pathCacheBytes + "|" + payloadCacheBytes + "|" + agreement;
     }
 }

@@ -119,7 +119,7 @@ final class GroupkeeperNative {
      *
      * @return null, or one line that says what is wrong and what to do; it starts with "wait: " when the file may still come
      */
-    static native String codecNew(String keyring, long cacheBytes, long maxRequest, long maxStored, boolean undecryptableFails,
+    static native String codecNew(String keyring, long pathCacheBytes, long payloadCacheBytes, long maxRequest, long maxStored, boolean undecryptableFails,
         String plaintextPrefixes, String refuseOpcodes, boolean agreement, long[] out);
 
     /** The keyring's fingerprint in hex. */
