@@ -227,9 +227,11 @@ static const struct op {
     int32_t type;
     bool fresh;  /* another path each time: nothing in the caches but the parent */
     bool change; /* another child is missing each time */
-} OPS[] = {{"getData", GK_OP_GET_DATA, false, false}, {"setData", GK_OP_SET_DATA, false, false}, {"exists", GK_OP_EXISTS, false, false},
-    {"create", GK_OP_CREATE, true, false}, {"delete", GK_OP_DELETE, false, false}, {"getChildren", GK_OP_GET_CHILDREN, false, false},
-    {"getChildren+1-1", GK_OP_GET_CHILDREN, false, true}, {"getChildren-new", GK_OP_GET_CHILDREN, true, false}};
+    bool same;   /* the stored payload is the same each time; else sealed anew */
+} OPS[] = {{"getData", GK_OP_GET_DATA, false, false, false}, {"getData-again", GK_OP_GET_DATA, false, false, true},
+    {"setData", GK_OP_SET_DATA, false, false, false}, {"exists", GK_OP_EXISTS, false, false, false}, {"create", GK_OP_CREATE, true, false, false},
+    {"delete", GK_OP_DELETE, false, false, false}, {"getChildren", GK_OP_GET_CHILDREN, false, false, false},
+    {"getChildren+1-1", GK_OP_GET_CHILDREN, false, true, false}, {"getChildren-new", GK_OP_GET_CHILDREN, true, false, false}};
 
 static void run(const struct op *op, size_t payload, int count)
 {
@@ -239,14 +241,17 @@ static void run(const struct op *op, size_t payload, int count)
         snprintf(path, sizeof path, op->fresh ? "/service/registry/node-%08d" : "/service/registry/node", i + 2);
         make_request(i + 3, op->type, path, payload);
         (i < 0 ? pass_request : measured_request)();
-        make_reply(i + 3, op->type, path, payload, out);
+        if (i == -2 || !op->same)
+            make_reply(i + 3, op->type, path, payload, out);
+        gk_writer xid = gk_writer_of(reply + 4, 4);
+        gk_jute_put_i32(&xid, i + 3);
         (i < 0 ? pass_reply : measured_reply)();
     }
 }
 
 int main(int argc, char **argv)
 {
-    gk_options o = {.path_cache_bytes = 64u << 20, .max_request = MAX, .max_stored = MAX};
+    gk_options o = {.path_cache_bytes = 64u << 20, .payload_cache_bytes = 64u << 20, .max_request = MAX, .max_stored = MAX};
     gk_keyring *kr = NULL;
     gk_codec *codec = NULL;
     if (argc != 4) {

@@ -12,7 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 BASELINE = HERE / "baseline.json"
 COUNT = 200      # calls that are averaged
 GROWTH = 1.05
-PAYLOADS = {"getData": (0, 128, 1024, 16384), "setData": (0, 128, 1024, 16384), "create": (0, 1024), "exists": (0,), "delete": (0,),
+PAYLOADS = {"getData": (0, 128, 1024, 16384), "getData-again": (0, 128, 1024, 16384), "setData": (0, 128, 1024, 16384), "create": (0, 1024), "exists": (0,), "delete": (0,),
             "getChildren": (100, 10000), "getChildren+1-1": (100, 10000), "getChildren-new": (100, 10000), "component": (0,), "bare": (128, 1024, 16384)}
 PHASES = {"bare": ("measured_bare",), "component": ("measured_component", "measured_primitives")}
 

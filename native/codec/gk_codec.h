@@ -20,7 +20,7 @@
 
 typedef struct gk_options {
     size_t path_cache_bytes;       /* groupkeeper.path-cache-bytes: of paths, names and lists of children together */
-    size_t payload_cache_bytes;    /* groupkeeper.payload-cache-bytes: of payloads, for each worker that opens any */
+    size_t payload_cache_bytes;    /* of payloads, for each worker that opens any: a share of groupkeeper.payload-cache-bytes */
     size_t max_request;            /* the plaintext limit on a request's frame: jute.maxbuffer as the operator set it */
     size_t max_stored;             /* the server's own limit on the frame that it is given */
     bool undecryptable_fails;      /* groupkeeper.undecryptable-child=fail */

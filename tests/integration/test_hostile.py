@@ -199,9 +199,9 @@ class SlowReaders(unittest.TestCase):
 
 
 class Throttling(unittest.TestCase):
-    def test_stocks_own_still_acts(self):
-        """globalOutstandingLimit=5: connections with more than that are not read from, and each answer comes, in order."""
-        server = Server(self, "on", "--jvm", "-Dzookeeper.globalOutstandingLimit=5", "--jvm", "-Dzookeeper.log.level=DEBUG")
+    def pipelined(self, *args):
+        """A server at which four clients have had 300 creates each, all sent at once, answered in order."""
+        server = Server(self, "on", *args)
         clients = [Raw(server.address, patience=60) for _ in range(4)]
         for zk in clients:
             zk.sock.setblocking(True)
@@ -213,9 +213,26 @@ class Throttling(unittest.TestCase):
                 answer = zk.reply()
                 self.assertEqual((answer.xid, answer.ok()), (xid, f"/{zk.session:x}-{xid}"))
             zk.close()
+        return server
+
+    def test_stocks_own_still_acts(self):
+        """globalOutstandingLimit=5: connections with more than that are not read from, and each answer comes, in order."""
+        server = self.pipelined("--jvm", "-Dzookeeper.globalOutstandingLimit=5", "--jvm", "-Dzookeeper.log.level=DEBUG")
         log = server.sandbox.run("logs", 1).stdout
         self.assertGreater(log.count("Throttling - disabling recv"), 3)
         self.assertGreater(log.count("Sending unthrottle event"), 3)
+
+    def test_the_throttlers_thread(self):
+        """Requests wake it only while it has something to throttle, or where the operator wants that; then it throttles as ever."""
+        for option, works, waits in (((), False, False), (("--set", "groupkeeper.throttler-thread=true"), True, False),
+                                     (("--jvm", "-Dzookeeper.request_throttle_max_requests=2"), True, True),
+                                     (("--jvm", "-Dzookeeper.throttled_op_wait_time=100000"), True, False)):
+            with self.subTest(option=option):
+                server = self.pipelined(*option)
+                threads = subprocess.run(["jcmd", str(server.pid), "Thread.print"], capture_output=True, text=True, check=True).stdout
+                (cpu,) = re.findall(r'^"RequestThrottler".* cpu=([0-9.]+)ms', threads, re.M)
+                self.assertEqual(float(cpu) > 3, works, f"{cpu} ms of CPU for 1,200 requests")
+                self.assertEqual(int(metrics(server.address)["zk_request_throttle_wait_count"]) > 0, waits)
 
     def test_with_advanced_flow_control(self):
         """Then ZooKeeper asks for each read itself; no request may wait for ever. (Apache's NettyServerCnxnTest throttles from outside: `make conformance`.)"""

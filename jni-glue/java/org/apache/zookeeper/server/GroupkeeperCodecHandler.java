@@ -48,6 +48,8 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
     private GroupkeeperReplyQueue queue; // with flush consolidation and without TLS, else null
     private ByteBuf half; // the start of a frame whose end isn't here
     final GroupkeeperGate gate = new GroupkeeperGate(); // stands before this in the pipeline
+    private boolean throttlerThread; // requests take the way over stock's throttler's thread, or that wasn't looked after as yet
+    private boolean throttlerInWay; // its thread is still to be taken out of the requests' way
     private boolean mayAskForKeys; // still worth a look whether this client has the TLS and the identity for groups' keys
 
     GroupkeeperCodecHandler(GroupkeeperRuntime runtime, ServerCnxnFactory factory) {
@@ -160,6 +162,7 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
         }
         mode = Mode.FRAMES;
         gate.start(session, () -> goOn(ctx));
+        throttlerInWay = !runtime.config.throttlerThread;
         mayAskForKeys = runtime.config.agreement && (runtime.config.requireTls.equals("off") || forwardSecret(ctx.pipeline().get(SslHandler.class)));
         if (runtime.config.flushConsolidation && ctx.pipeline().get(SslHandler.class) == null) {
             queue = new GroupkeeperReplyQueue(ctx, this::append, () -> gate.written(ctx.channel()));
@@ -208,6 +211,9 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
     private void forward(ChannelHandlerContext ctx, ByteBuf from) throws IOException {
         if (!runtime.keyringFits(factory.getZooKeeperServer()) && refused(ctx)) {
             return;
+        }
+        if (throttlerInWay) {
+            throttlerInWay = !GroupkeeperThrottler.install(factory.getZooKeeperServer());
         }
         if (mayAskForKeys) {
             lookForIdentity(ctx);

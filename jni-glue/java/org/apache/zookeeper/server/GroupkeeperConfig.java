@@ -14,8 +14,8 @@ final class GroupkeeperConfig {
     private static final String PREFIX = "zookeeper.groupkeeper.";
     private static final String FROM_FILE = "zookeeper." + PREFIX;
     private static final List<String> KNOWN = Arrays.asList("keyring", "native", "plaintext-prefixes", "undecryptable-child", "insecure-quorum",
-        "require-tls", "path-cache-bytes", "payload-cache-bytes", "lock-memory", "keyring.wait", "refuse-opcodes", "allow-untested", "flush-consolidation", "agreement",
-        "agreement.max-age", "agreement.max-derivations");
+        "require-tls", "path-cache-bytes", "payload-cache-bytes", "lock-memory", "keyring.wait", "refuse-opcodes", "allow-untested", "flush-consolidation", "throttler-thread",
+        "agreement", "agreement.max-age", "agreement.max-derivations");
 
     final String keyring = get("keyring", null);
     final String nativeLibrary = get("native", null);
@@ -27,8 +27,9 @@ final class GroupkeeperConfig {
     final boolean insecureQuorum = flag("insecure-quorum", false);
     final boolean allowUntested = flag("allow-untested", false);
     final boolean flushConsolidation = flag("flush-consolidation", true);
+    final boolean throttlerThread = flag("throttler-thread", false);
     final long pathCacheBytes = number("path-cache-bytes", 64L << 20, " of bytes");
-    final long payloadCacheBytes = number("payload-cache-bytes", 4L << 20, " of bytes");
+    final long payloadCacheBytes = number("payload-cache-bytes", 64L << 20, " of bytes");
     final long keyringWaitMs = duration("keyring.wait", "0s");
     final boolean agreement = flag("agreement", false);
     final long agreementMaxAgeMs = duration("agreement.max-age", "24h");
@@ -61,7 +62,8 @@ final class GroupkeeperConfig {
         return v;
     }
 
-    private static boolean flag(String key, boolean otherwise) throws IOException {
+    /** Also for a factory without encryption, which has no other options. */
+    static boolean flag(String key, boolean otherwise) throws IOException {
         String v = get(key, Boolean.toString(otherwise)).toLowerCase(java.util.Locale.ENGLISH);
         if (Arrays.asList("true", "on", "yes").contains(v)) {
             return true;

@@ -21,8 +21,8 @@ final class GroupkeeperRuntime {
     private static final Logger LOG = LoggerFactory.getLogger(GroupkeeperRuntime.class);
     private static final Map<String, GroupkeeperRuntime> RUNTIMES = new HashMap<>();
     private static final List<String> COUNTERS = Arrays.asList("gk_requests", "gk_replies", "gk_refused", "gk_decrypt_failures",
-        "gk_path_cache_hits", "gk_path_cache_misses", "gk_payload_cache_hits", "gk_foreign_writes", "gk_wrong_session_passwords", "gk_derivations", "gk_key_reads_refused",
-        "gk_key_reads_later", "gk_native_ns");
+        "gk_path_cache_hits", "gk_path_cache_misses", "gk_payload_cache_hits", "gk_foreign_writes", "gk_wrong_session_passwords", "gk_derivations",
+        "gk_key_reads_refused", "gk_key_reads_later", "gk_native_ns");
 
     final GroupkeeperConfig config;
     final long codec;
@@ -74,7 +74,7 @@ final class GroupkeeperRuntime {
         long[] codec = new long[1];
         long deadline = System.nanoTime() + config.keyringWaitMs * 1_000_000;
         for (boolean said = false;; said = true) {
-            String error = GroupkeeperNative.codecNew(config.keyring, config.pathCacheBytes, config.payloadCacheBytes,
+            String error = GroupkeeperNative.codecNew(config.keyring, config.pathCacheBytes, config.payloadCacheBytes / GroupkeeperTuning.eventLoops(),
                 GroupkeeperLimits.MAX_REQUEST, GroupkeeperLimits.MAX_STORED, config.undecryptableFails, config.plaintextPrefixes,
                 config.refuseOpcodes, config.agreement, codec);
             if (error == null) {

@@ -24,6 +24,11 @@ final class GroupkeeperTuning {
         }
     }
 
+    /** How many event loops each factory has. */
+    static int eventLoops() {
+        return Math.max(1, Integer.getInteger(EVENT_LOOPS, 2 * Runtime.getRuntime().availableProcessors()));
+    }
+
     /**
      * Replies come one by one, from other threads than the event loop; up to 256 of them go out by one system call. It stands in front of TLS:
      * behind it, an event and the reply that follows would share a record, as stock's never do, and the C client polls its socket while it

@@ -2,24 +2,51 @@ package org.apache.zookeeper.server;
 
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import java.io.IOException;
 
-/** Stock's Netty factory with Groupkeeper's tuning and without its encryption: what benchmarks compare with. */
+/**
+ * Stock's Netty factory with Groupkeeper's tuning of connections and without its encryption: what benchmarks compare with. With
+ * groupkeeper.throttler-thread=false it also has what the plugin tunes behind the connections.
+ */
 public class TunedNettyServerCnxnFactory extends NettyServerCnxnFactory {
 
     static {
         GroupkeeperTuning.fewerEventLoops();
     }
 
-    public TunedNettyServerCnxnFactory() {
-        channelHandler = new FrontHandler();
+    public TunedNettyServerCnxnFactory() throws IOException {
+        boolean throttlerThread = GroupkeeperConfig.flag("throttler-thread", true);
+        channelHandler = new FrontHandler(throttlerThread);
     }
 
     @ChannelHandler.Sharable
     private final class FrontHandler extends CnxnChannelHandler {
 
+        private final boolean throttlerThread;
+
+        FrontHandler(boolean throttlerThread) {
+            this.throttlerThread = throttlerThread;
+        }
+
         @Override
         public void handlerAdded(ChannelHandlerContext ctx) {
             GroupkeeperTuning.consolidateFlushes(ctx);
+            if (!throttlerThread) {
+                ctx.pipeline().addBefore(ctx.name(), "groupkeeper-throttler", new ThrottlerHandler());
+            }
+        }
+    }
+
+    /** Stays until requests have their way around the throttler's thread. */
+    private final class ThrottlerHandler extends ChannelInboundHandlerAdapter {
+
+        @Override
+        public void channelRead(ChannelHandlerContext ctx, Object msg) {
+            if (GroupkeeperThrottler.install(zkServer)) {
+                ctx.pipeline().remove(this);
+            }
+            ctx.fireChannelRead(msg);
         }
     }
 }
