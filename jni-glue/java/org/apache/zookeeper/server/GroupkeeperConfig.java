@@ -14,8 +14,8 @@ final class GroupkeeperConfig {
     private static final String PREFIX = "zookeeper.groupkeeper.";
     private static final String FROM_FILE = "zookeeper." + PREFIX;
     private static final List<String> KNOWN = Arrays.asList("keyring", "native", "plaintext-prefixes", "undecryptable-child", "insecure-quorum",
-        "require-tls", "path-cache-bytes", "payload-cache-bytes", "lock-memory", "keyring.wait", "refuse-opcodes", "allow-untested", "flush-consolidation", "throttler-thread",
-        "agreement", "agreement.max-age", "agreement.max-derivations");
+        "require-tls", "path-cache-bytes", "payload-cache-bytes", "lock-memory", "keyring.wait", "refuse-opcodes", "allow-untested",
+        "flush-consolidation", "throttler-thread", "agreement", "agreement.max-age", "agreement.max-derivations");
 
     final String keyring = get("keyring", null);
     final String nativeLibrary = get("native", null);
