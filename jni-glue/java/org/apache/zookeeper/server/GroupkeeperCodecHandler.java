@@ -49,6 +49,7 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
     private ByteBuf half; // the start of a frame whose end isn't here
     final GroupkeeperGate gate = new GroupkeeperGate(); // stands before this in the pipeline
     private boolean throttlerThread; // requests take the way over stock's throttler's thread, or that wasn't looked after as yet
+    private GroupkeeperRequestQueue.Burst burst; // this event loop's
     private boolean throttlerInWay; // its thread is still to be taken out of the requests' way
     private boolean mayAskForKeys; // still worth a look whether this client has the TLS and the identity for groups' keys
 
@@ -162,6 +163,7 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
         }
         mode = Mode.FRAMES;
         gate.start(session, () -> goOn(ctx));
+        burst = GroupkeeperRequestQueue.Burst.get();
         throttlerInWay = !runtime.config.throttlerThread;
         mayAskForKeys = runtime.config.agreement && (runtime.config.requireTls.equals("off") || forwardSecret(ctx.pipeline().get(SslHandler.class)));
         if (runtime.config.flushConsolidation && ctx.pipeline().get(SslHandler.class) == null) {
@@ -246,7 +248,12 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
                 out.writerIndex((int) done);
                 if (out.isReadable()) {
                     handed = true;
-                    ctx.fireChannelRead(out);
+                    burst.begin();
+                    try {
+                        ctx.fireChannelRead(out);
+                    } finally {
+                        burst.end();
+                    }
                 }
             } finally {
                 if (!handed) {

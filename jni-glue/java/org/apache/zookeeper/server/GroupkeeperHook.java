@@ -92,7 +92,7 @@ final class GroupkeeperHook extends MBeanRegistry {
         }
     }
 
-    /** Our processor goes on with the stock one's queue, so whoever feeds that object feeds ours, and no request is lost. */
+    /** The stock processor gets our queue, so whoever feeds that object feeds ours; what went into its own until then ours takes from there. */
     private static void takeOver(ZooKeeperServer zks) {
         try {
             Object first = zks.firstProcessor;
@@ -102,9 +102,10 @@ final class GroupkeeperHook extends MBeanRegistry {
             }
             RequestProcessor next = (RequestProcessor) next(PrepRequestProcessor.class, stock);
             SequencePrepRequestProcessor ours = new SequencePrepRequestProcessor(zks, next, runtime);
-            ours.submittedRequests = stock.submittedRequests;
             stock.submittedRequests.add(Request.requestOfDeath);
             stock.join();
+            ours.submittedRequests = new GroupkeeperRequestQueue(stock.submittedRequests);
+            stock.submittedRequests = ours.submittedRequests;
             ours.start();
             READY.add(zks);
             LOG.info("Groupkeeper: sequence numbers are resolved by this server");
