@@ -62,6 +62,10 @@ final class GroupkeeperThrottler extends RequestThrottler {
             ServerMetrics.getMetrics().STALE_REQUESTS.add(1);
         }
         ServerMetrics.getMetrics().REQUEST_THROTTLE_QUEUE_TIME.add(0);
+        if (shouldThrottleOp(request, 0)) {
+            request.setIsThrottled(true);
+            ServerMetrics.getMetrics().THROTTLED_OPS.add(1);
+        }
         zks.submitRequestNow(request);
     }
 
