@@ -6,13 +6,10 @@
 
 #define BYTES_PER_SLOT 512
 
-/* A slot remembers an id, and where its entry begins if there is one. */
+/* A slot: where the entry of an id begins, and another id that was met once. */
 typedef struct slot {
-    uint64_t id;
-    uint64_t at; /* a position, or MET */
+    uint64_t id, at, met;
 } slot;
-
-#define MET UINT64_MAX /* no entry: met once */
 
 /* An entry: this, then binding | stored | plain, in one piece, and so much that the next one is aligned. */
 typedef struct entry {
@@ -48,8 +45,10 @@ static bool take_memory(gk_opened *c)
     if (c->slots || c->bytes == 0)
         return c->slots != NULL;
     void *p = mmap(NULL, c->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED)
+    if (p == MAP_FAILED) {
+        c->bytes = 0;
         return false;
+    }
     (void)madvise(p, c->bytes, MADV_DONTDUMP); /* best effort: plaintext doesn't belong into a core */
     c->slots = p;
     c->ring = (uint8_t *)p + c->n * sizeof(slot);
@@ -91,8 +90,8 @@ void gk_opened_put(gk_opened *c, const uint8_t id[8], gk_bytes binding, gk_bytes
     size_t n = length_of(binding.n, stored.n, plain.n);
     if (n > c->size / 16)
         return;
-    if (s->id != id_of(id)) {
-        *s = (slot){id_of(id), MET};
+    if (s->id != id_of(id) && s->met != id_of(id)) {
+        s->met = id_of(id);
         return;
     }
     size_t left = c->size - c->end % c->size;
@@ -104,6 +103,7 @@ void gk_opened_put(gk_opened *c, const uint8_t id[8], gk_bytes binding, gk_bytes
     memcpy(e->bytes + binding.n, stored.p, stored.n);
     if (plain.n > 0)
         memcpy(e->bytes + binding.n + stored.n, plain.p, plain.n);
+    s->id = id_of(id);
     s->at = c->end;
     c->end += n;
 }
@@ -113,7 +113,7 @@ void gk_opened_free(gk_opened *c)
     if (!c)
         return;
     if (c->slots) {
-        gk_wipe(c->slots, c->bytes);
+        gk_wipe(c->ring, c->end < c->size ? (size_t)c->end : c->size);
         (void)munmap(c->slots, c->bytes);
     }
     free(c);

@@ -64,9 +64,15 @@ gk_err gk_payload_seal(gk_worker *w, gk_writer *out, const gk_node *node, gk_blo
 gk_err gk_payload_open(gk_worker *w, gk_writer *out, bool *null, const gk_node *node, gk_bytes stored)
 {
     uint8_t buf[GK_SIV_TAG + 1];
+    return open_bound(w, out, null, binding_of(buf, node), false, stored);
+}
+
+gk_err gk_payload_read(gk_worker *w, gk_writer *out, bool *null, const gk_node *node, gk_bytes stored)
+{
+    uint8_t buf[GK_SIV_TAG + 1];
     gk_bytes binding = binding_of(buf, node), plain;
     if (node->kind == GK_KIND_OWN || stored.n < GK_PAYLOAD_OVERHEAD)
-        return open_bound(w, out, null, binding, false, stored);
+        return gk_payload_open(w, out, null, node, stored);
     const uint8_t *id = stored.p + GK_PAYLOAD_HEADER; /* of the nonce, which is random */
     if (gk_opened_find(w->opened, &plain, id, binding, stored)) {
         gk_worker_count(w, GK_COUNT_PAYLOAD_HITS);

@@ -16,6 +16,8 @@ enum { GK_FLAG_NULL = 1, GK_FLAG_PENDING = 2, GK_FLAG_REENCRYPTED = 4 };
 gk_err gk_payload_seal(gk_worker *w, gk_writer *out, const gk_node *node, gk_blob data) GK_MUST_CHECK;
 /* gk_payload_open writes the plaintext and says whether it is null. GK_ERR_AUTH for whatever isn't this node's payload. */
 gk_err gk_payload_open(gk_worker *w, gk_writer *out, bool *null, const gk_node *node, gk_bytes stored) GK_MUST_CHECK;
+/* gk_payload_read does the same, but finds what it opened lately by all its stored bytes (gk_opened.h): for what clients read. */
+gk_err gk_payload_read(gk_worker *w, gk_writer *out, bool *null, const gk_node *node, gk_bytes stored) GK_MUST_CHECK;
 /* The same for a sequential create on its way to the leader: bound to its whole marker component. */
 gk_err gk_payload_seal_pending(gk_worker *w, gk_writer *out, gk_bytes component, gk_blob data) GK_MUST_CHECK;
 gk_err gk_payload_open_pending(gk_worker *w, gk_writer *out, bool *null, gk_bytes component, gk_bytes stored) GK_MUST_CHECK;

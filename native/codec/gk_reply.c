@@ -77,7 +77,7 @@ static gk_err write_payload(gk_worker *w, gk_writer *out, gk_reader *r, const gk
     else if (node->kind == GK_KIND_LIMITS)
         e = gk_limits_open(w, out, &null, node, stored.b);
     else
-        e = gk_payload_open(w, out, &null, node, stored.b);
+        e = gk_payload_read(w, out, &null, node, stored.b);
     gk_jute_close_string(out, at);
     *length = (int64_t)(out->len - at - 4);
     if (null && out->err == GK_OK)

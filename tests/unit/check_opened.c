@@ -51,6 +51,21 @@ START_TEST(the_second_time)
 }
 END_TEST
 
+START_TEST(a_walk_displaces_nothing)
+{
+    gk_opened *c = opened_of(1 << 20);
+
+    for (int times = 0; times < 2; times++)
+        for (uint64_t id = 0; id < 100; id++)
+            put(c, id, "b", "stored", "plain");
+    for (uint64_t id = 100; id < 100000; id++)
+        put(c, id, "b", "other", "plain");
+    for (uint64_t id = 0; id < 100; id++)
+        ck_assert(finds(c, id, "b", "stored", "plain"));
+    gk_opened_free(c);
+}
+END_TEST
+
 START_TEST(without_room)
 {
     static char big[4000];
@@ -108,7 +123,7 @@ static gk_err opens(gk_bytes *plain, bool *null, const gk_node *node, gk_bytes s
 {
     static uint8_t buf[4096];
     gk_writer w = gk_writer_of(buf, sizeof(buf));
-    gk_err e = gk_payload_open(rig.worker, &w, null, node, stored);
+    gk_err e = gk_payload_read(rig.worker, &w, null, node, stored);
 
     *plain = (gk_bytes){buf, w.len};
     return e != GK_OK ? e : w.err;
@@ -155,7 +170,7 @@ START_TEST(never_instead_of_opening)
     ck_assert(gk_bytes_equal(plain, STR("data")));
     ck_assert_uint_eq(gk_codec_count(rig.codec, GK_COUNT_PAYLOAD_HITS), hits + 1);
     w = gk_writer_of(again, 3); /* too little room for what is found */
-    ck_ok(gk_payload_open(rig.worker, &w, &null, &node, all));
+    ck_ok(gk_payload_read(rig.worker, &w, &null, &node, all));
     ck_assert(w.err == GK_ERR_SPACE && w.len == 4);
     gk_rig_close(&rig);
 }
@@ -188,6 +203,7 @@ Suite *gk_suite(void)
     TCase *t = tcase_create("opened");
 
     tcase_add_test(t, the_second_time);
+    tcase_add_test(t, a_walk_displaces_nothing);
     tcase_add_test(t, without_room);
     tcase_add_test(t, goes_round);
     tcase_add_test(t, never_instead_of_opening);

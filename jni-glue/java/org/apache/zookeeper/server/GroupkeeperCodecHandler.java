@@ -48,7 +48,6 @@ final class GroupkeeperCodecHandler extends ChannelDuplexHandler {
     private GroupkeeperReplyQueue queue; // with flush consolidation and without TLS, else null
     private ByteBuf half; // the start of a frame whose end isn't here
     final GroupkeeperGate gate = new GroupkeeperGate(); // stands before this in the pipeline
-    private boolean throttlerThread; // requests take the way over stock's throttler's thread, or that wasn't looked after as yet
     private GroupkeeperRequestQueue.Burst burst; // this event loop's
     private boolean throttlerInWay; // its thread is still to be taken out of the requests' way
     private boolean mayAskForKeys; // still worth a look whether this client has the TLS and the identity for groups' keys

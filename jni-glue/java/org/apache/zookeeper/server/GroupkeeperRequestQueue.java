@@ -99,11 +99,10 @@ final class GroupkeeperRequestQueue extends LinkedBlockingQueue<Request> {
 
     @Override
     public Request poll() {
-        Request request = requests.poll();
-        if (request == null) {
-            return before.poll();
+        Request request = before.poll();
+        if (request == null && (request = requests.poll()) != null) {
+            size.decrementAndGet();
         }
-        size.decrementAndGet();
         return request;
     }
 
@@ -114,18 +113,14 @@ final class GroupkeeperRequestQueue extends LinkedBlockingQueue<Request> {
         while (request == null) {
             waiter = Thread.currentThread();
             request = poll(); // what came before the name stood there
-            if (request == null && looks < LOOKS) {
-                looks++;
-                LockSupport.parkNanos(this, LOOK_NS);
-            } else if (request == null) {
-                LockSupport.park(this);
+            if (request == null) {
+                LockSupport.parkNanos(this, looks < LOOKS ? LOOK_NS : Long.MAX_VALUE);
+                request = poll();
+                looks += request == null ? 1 : 0;
             }
             waiter = null;
-            if (Thread.interrupted()) {
+            if (request == null && Thread.interrupted()) {
                 throw new InterruptedException();
-            }
-            if (request == null) {
-                request = poll();
             }
         }
         return request;

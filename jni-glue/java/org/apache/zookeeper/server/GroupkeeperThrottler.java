@@ -16,7 +16,8 @@ final class GroupkeeperThrottler extends RequestThrottler {
 
     private final ZooKeeperServer zks;
     private final RequestThrottler stock;
-    private volatile boolean asStock; // for good: a request must not overtake those of its session that wait there
+    /** For good: a request must not overtake those of its session that wait there. Eager ACL checks answer in the submitting thread. */
+    private volatile boolean asStock = ZooKeeperServer.isEnableEagerACLCheck();
 
     private GroupkeeperThrottler(ZooKeeperServer zks, RequestThrottler stock) {
         super(zks); // a thread that is never started

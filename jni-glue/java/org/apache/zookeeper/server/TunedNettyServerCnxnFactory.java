@@ -7,7 +7,7 @@ import java.io.IOException;
 
 /**
  * Stock's Netty factory with Groupkeeper's tuning of connections and without its encryption: what benchmarks compare with. With
- * groupkeeper.throttler-thread=false it also has what the plugin tunes behind the connections.
+ * groupkeeper.throttler-thread=false requests also go around the throttler's thread, as the plugin's do.
  */
 public class TunedNettyServerCnxnFactory extends NettyServerCnxnFactory {
 
