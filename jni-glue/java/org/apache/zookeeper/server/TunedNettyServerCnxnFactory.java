@@ -15,19 +15,14 @@ public class TunedNettyServerCnxnFactory extends NettyServerCnxnFactory {
         GroupkeeperTuning.fewerEventLoops();
     }
 
+    private final boolean throttlerThread = GroupkeeperConfig.flag("throttler-thread", true);
+
     public TunedNettyServerCnxnFactory() throws IOException {
-        boolean throttlerThread = GroupkeeperConfig.flag("throttler-thread", true);
-        channelHandler = new FrontHandler(throttlerThread);
+        channelHandler = new FrontHandler();
     }
 
     @ChannelHandler.Sharable
     private final class FrontHandler extends CnxnChannelHandler {
-
-        private final boolean throttlerThread;
-
-        FrontHandler(boolean throttlerThread) {
-            this.throttlerThread = throttlerThread;
-        }
 
         @Override
         public void handlerAdded(ChannelHandlerContext ctx) {
